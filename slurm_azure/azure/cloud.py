@@ -1,0 +1,67 @@
+"""The seam to Azure: five calls, and what each may raise. compute.py implements it with azure-mgmt-compute."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from slurm_azure.model import Failure, LaunchId, NodeName, Offer, PoolName, Vm, VmName
+
+
+class Call(StrEnum):
+    """The kinds of call that have a budget of their own."""
+
+    CREATE = "create"
+    DELETE = "delete"
+    LIST = "list"
+    READ = "read"
+
+
+@dataclass(frozen=True, slots=True)
+class VmOrder:
+    """All that a create call needs beyond the pool's settings. `user_data` is cloud-config text, at most 64 KiB."""
+
+    vm_name: VmName
+    node: NodeName
+    launch: LaunchId
+    pool: PoolName
+    offer: Offer
+    user_data: str
+
+
+class Cloud(Protocol):
+    """Azure, as far as the daemon is concerned. Calls block and may be made from several threads at once."""
+
+    def reserve(self, call: Call) -> float:
+        """Take one token of the budgets of `call`: 0.0 = taken, go ahead; else seconds until it is worth asking again."""
+        ...
+
+    def create(self, order: VmOrder) -> None:
+        """Ask for one VM with NIC and disk inline; return when Azure has accepted. Idempotent by VM name: a VM of that name
+        which carries our launch's tag counts as accepted.
+
+        Raises CreateRefused (Azure said no; nothing runs), Throttled (nothing was made), CredentialRefused,
+        CloudUnreachable (it may or may not have been made; the next list tells).
+        """
+        ...
+
+    def delete(self, name: VmName) -> bool:
+        """Ask that a VM goes, with NIC and disks. True = Azure says it is not there; False = accepted, still going.
+
+        Raises Throttled, CredentialRefused, CloudUnreachable. Deleting what is not there is no error.
+        """
+        ...
+
+    def list(self) -> Iterable[Vm]:
+        """All VMs of the resource group that carry this cluster's tag; never another's. Complete, or it raises
+        (Throttled, CredentialRefused, CloudUnreachable): a half list must never look like a whole one."""
+        ...
+
+    def why_failed(self, name: VmName) -> Failure | None:
+        """Why a VM's provisioning failed, from its instance view; None = the VM is not there (any more).
+
+        Raises Throttled, CredentialRefused, CloudUnreachable.
+        """
+        ...

@@ -1,0 +1,60 @@
+"""The seam to Slurm: read all nodes, tell it things about some. scontrol.py implements it with Slurm's commands."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from slurm_azure.model import NodeName, SlurmNode
+
+
+class Tell(StrEnum):
+    """What can be said of a node: the `state=` of `scontrol update` (man scontrol, NODES)."""
+
+    DOWN = "down"
+    DRAIN = "drain"
+    RESUME = "resume"
+    POWER_UP = "power_up"
+    POWER_DOWN = "power_down"
+    POWER_DOWN_FORCE = "power_down_force"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job that has nodes allocated: `state` in squeue's long words (CONFIGURING, RUNNING, ...), `nodes` a hostlist."""
+
+    id: int
+    name: str
+    user: str
+    partition: str
+    state: str
+    nodes: str
+
+
+class Scheduler(Protocol):
+    """Slurm, as far as the daemon is concerned."""
+
+    def nodes(self, names: Collection[NodeName]) -> Mapping[NodeName, SlurmNode]:
+        """The state of the named nodes, one call for all; names Slurm does not know are missing from the answer.
+
+        Raises SchedulerUnreachable; never returns a half answer.
+        """
+        ...
+
+    def tell(self, what: Tell, names: Sequence[NodeName], reason: str = "") -> Mapping[NodeName, str]:
+        """Say `what` of all `names`, in as few `scontrol` calls as Slurm allows; with `reason` where one is to be shown.
+
+        Returns the nodes slurmctld refused, with its words: one bad node never stops the others.
+        Raises SchedulerUnreachable.
+        """
+        ...
+
+    def jobs(self, names: Collection[NodeName]) -> Sequence[Job]:
+        """Jobs that hold any of the named nodes. Raises SchedulerUnreachable."""
+        ...
+
+    def version(self) -> tuple[int, int]:
+        """Slurm's release as (year, month), such as (22, 5). Raises SchedulerUnreachable."""
+        ...
