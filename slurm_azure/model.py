@@ -81,7 +81,7 @@ class Launch:
     """One attempt to give one node one VM.
 
     It is in the journal before its create call. The moments say what has been observed; None = not (yet).
-    `sent_at`: create call issued at least once, so the VM may exist. `accepted_at`: Azure answered yes.
+    `wanted_at`: Slurm has been seen to want the node since it was planned. `sent_at`: create call issued at least once, so the VM may exist. `accepted_at`: Azure answered yes.
     `released_at`: not wanted any more, for `release_reason`. `told_at`: Slurm has been told of `failure`.
     """
 
@@ -94,6 +94,7 @@ class Launch:
     request: RequestId | None = None
     jobs: tuple[int, ...] = ()
     price: float | None = None  # USD per hour when it was launched, None = not known
+    wanted_at: float | None = None
     sent_at: float | None = None
     accepted_at: float | None = None
     running_at: float | None = None
@@ -207,3 +208,14 @@ class Request:
     nodes: tuple[NodeName, ...]
     at: float
     jobs: tuple[JobNodes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a request wants of one node, until it has been seen to: a request of 5,000 nodes makes 5,000 wishes."""
+
+    node: NodeName
+    kind: RequestKind
+    at: float
+    request: RequestId
+    jobs: tuple[int, ...] = ()

@@ -1,0 +1,1 @@
+"""slurm-azured: take in, observe, decide, act, record; again and again, from whatever state it finds."""

@@ -1,0 +1,98 @@
+"""The daemon's side of the spool: each file becomes one journal entry, exactly once, and only then goes."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from slurm_azure.errors import HostlistError
+from slurm_azure.hostlist import expand
+from slurm_azure.intake import SUFFIX, NotARequest, read
+from slurm_azure.journal import Journal, TakenRequest
+from slurm_azure.model import NodeName, PoolName, RequestId, RequestKind, Wish
+from slurm_azure.slurm.resume_file import parse_resume_file
+
+log = logging.getLogger(__name__)
+
+MOST_AT_ONCE = 200  # files in one transaction: bounds how long a single commit can take
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A request that is in the journal now. `strangers`: nodes that are in no pool of ours."""
+
+    request: TakenRequest
+    wishes: tuple[Wish, ...]
+    strangers: tuple[str, ...]
+
+
+class Spool:
+    """The folder that hooks write to. Single reader."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+
+    def waiting(self) -> list[str]:
+        """Names of the files that wait, oldest first."""
+        return sorted(name for name in os.listdir(self.folder) if name.endswith(SUFFIX))
+
+    def take_in(self, journal: Journal, pool_of: dict[NodeName, PoolName], now: float) -> Iterator[Taken]:
+        """Move what waits into the journal: one commit, then the files go. A crash between the two costs nothing,
+        because the journal knows each file's name. Raises JournalError; then all files stay."""
+        names = self.waiting()[:MOST_AT_ONCE]
+        if not names:
+            return
+        taken: list[Taken] = []
+        with journal.writing():
+            for name in names:
+                one = self._read(name, pool_of, now)
+                if one is not None and journal.take_in(one.request, one.wishes):
+                    taken.append(one)
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                (self.folder / name).unlink()
+        yield from taken
+
+    def _read(self, name: str, pool_of: dict[NodeName, PoolName], now: float) -> Taken | None:
+        """One file; what is not a request of ours is set aside under another name, for a person to look at."""
+        path = self.folder / name
+        try:
+            kind, at, nodes, resume_file = read(path.read_bytes())
+            return understand(RequestId(name.removesuffix(SUFFIX)), kind, at, nodes, resume_file, pool_of, now)
+        except (NotARequest, OSError, ValueError) as error:
+            log.error("spool file %s set aside as .unreadable: %s", name, error)
+            with contextlib.suppress(OSError):
+                path.rename(path.with_suffix(".unreadable"))
+            return None
+
+
+def understand(
+    id: RequestId, kind: str, at: float, nodes: bytes, resume_file: bytes, pool_of: dict[NodeName, PoolName], now: float
+) -> Taken:
+    """What a request asks for: one wish for each of its nodes that is ours, those of one job together, in the jobs' order."""
+    text = nodes.decode("utf-8", "backslashreplace")
+    asked, strangers = _ours(text, pool_of)
+    jobs_of: dict[NodeName, list[int]] = {}
+    for job in parse_resume_file(resume_file):
+        for node in job.nodes:
+            jobs_of.setdefault(node, []).append(job.job_id)
+    wanted = set(asked)
+    ordered = [node for node in jobs_of if node in wanted] + [node for node in asked if node not in jobs_of]
+    request_kind = RequestKind(kind)
+    wishes = tuple(Wish(node, request_kind, at, id, tuple(jobs_of.get(node, ()))) for node in ordered)
+    jobs = tuple(dict.fromkeys(job for node in ordered for job in jobs_of.get(node, ())))
+    return Taken(TakenRequest(id, request_kind, text, at, now, jobs), wishes, strangers)
+
+
+def _ours(text: str, pool_of: dict[NodeName, PoolName]) -> tuple[list[NodeName], tuple[str, ...]]:
+    """The nodes of a hostlist that are in a pool, and the other names (the whole text if it is no hostlist)."""
+    try:
+        names = dict.fromkeys(NodeName(name) for name in expand(text))
+    except HostlistError:
+        return [], (text,)
+    return [name for name in names if name in pool_of], tuple(name for name in names if name not in pool_of)

@@ -1,0 +1,131 @@
+"""The daemon's memory: what the journal promised and what was last seen, as node records for the decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from slurm_azure.journal import Journal
+from slurm_azure.lifecycle.record import NodeRecord, Policy
+from slurm_azure.model import Launch, LaunchId, NodeName, PoolName, Power, SlurmNode, Vm, VmName, Wish
+
+
+@dataclass
+class World:
+    """All nodes that something is known of. Only the loop's thread touches it."""
+
+    pool_of: dict[NodeName, PoolName]
+    wishes: dict[NodeName, list[Wish]] = field(default_factory=dict)
+    live: dict[NodeName, Launch] = field(default_factory=dict)
+    dying: dict[NodeName, dict[LaunchId, Launch]] = field(default_factory=dict)
+    last: dict[NodeName, Launch] = field(default_factory=dict)
+    slurm: Mapping[NodeName, SlurmNode] = field(default_factory=dict)
+    slurm_at: float | None = None
+    vms: dict[NodeName, list[Vm]] = field(default_factory=dict)
+    list_at: float | None = None
+    absent_since: dict[VmName, float] = field(default_factory=dict)
+    stray_since: dict[NodeName, dict[VmName, float]] = field(default_factory=dict)
+    said_at: dict[NodeName, float] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, journal: Journal, pool_of: dict[NodeName, PoolName]) -> World:
+        """What the journal knows. A create call may have been under way when the daemon ended, so that of every
+        unfinished launch counts as sent."""
+        world = cls(pool_of)
+        for launch in journal.last_of_each_node():
+            world.last[launch.node] = launch
+        for launch in journal.unfinished():
+            world.put(launch if launch.sent_at is not None else replace(launch, sent_at=launch.planned_at))
+        for wish in journal.wishes():
+            world.wishes.setdefault(wish.node, []).append(wish)
+        return world
+
+    def put(self, launch: Launch) -> None:
+        """Remember a launch as it is now."""
+        node = launch.node
+        if launch.live:
+            self.live[node] = launch
+            return
+        if node in self.live and self.live[node].id == launch.id:
+            del self.live[node]
+        if launch.gone_at is None:
+            self.dying.setdefault(node, {})[launch.id] = launch
+            return
+        self.dying.get(node, {}).pop(launch.id, None)
+        if not self.dying.get(node):
+            self.dying.pop(node, None)
+        self.last[node] = launch
+        self.absent_since.pop(launch.vm_name, None)
+
+    def find(self, node: NodeName, id: LaunchId) -> Launch | None:
+        """An unfinished launch by its id."""
+        live = self.live.get(node)
+        return live if live is not None and live.id == id else self.dying.get(node, {}).get(id)
+
+    def unfinished(self) -> Iterator[Launch]:
+        """Every launch that is not gone."""
+        yield from self.live.values()
+        for launches in self.dying.values():
+            yield from launches.values()
+
+    def wish(self, wishes: Iterable[Wish]) -> None:
+        """Add wishes; a newer one of the same kind replaces the older."""
+        for wish in wishes:
+            kept = [other for other in self.wishes.get(wish.node, ()) if other.kind is not wish.kind]
+            self.wishes[wish.node] = [*kept, wish]
+
+    def drop(self, wish: Wish) -> None:
+        """A wish has been seen to."""
+        kept = [other for other in self.wishes.get(wish.node, ()) if other != wish]
+        if kept:
+            self.wishes[wish.node] = kept
+        else:
+            self.wishes.pop(wish.node, None)
+
+    def see_slurm(self, nodes: Mapping[NodeName, SlurmNode], begun: float) -> None:
+        """A whole answer of Slurm, asked for at `begun`."""
+        self.slurm, self.slurm_at = nodes, begun
+
+    def see_vms(self, vms: Iterable[Vm], begun: float) -> None:
+        """A whole list of Azure, asked for at `begun`. Notes since when VMs are missing, or there without a launch."""
+        listed: dict[NodeName, list[Vm]] = {}
+        for vm in vms:
+            listed.setdefault(vm.node, []).append(vm)
+        names = {vm.name for group in listed.values() for vm in group}
+        expected = {launch.vm_name for launch in self.unfinished()}
+        missing = (name for name in expected if name not in names)
+        self.absent_since = {name: self.absent_since.get(name, begun) for name in missing}
+        stray: dict[NodeName, dict[VmName, float]] = {}
+        for node, group in listed.items():
+            for vm in group:
+                if vm.name not in expected:
+                    stray.setdefault(node, {})[vm.name] = self.stray_since.get(node, {}).get(vm.name, begun)
+        self.vms, self.list_at, self.stray_since = listed, begun, stray
+
+    def records(self, policy: Policy) -> Iterator[NodeRecord]:
+        """A record of each node that is not simply off and at rest."""
+        names: dict[NodeName, None] = dict.fromkeys(self.wishes)  # first, in their order: whole jobs one after the other
+        for group in (self.live, self.dying, self.vms):
+            names.update(dict.fromkeys(group))
+        names.update(dict.fromkeys(name for name, node in self.slurm.items() if node.power is not Power.OFF or node.down))
+        for name in names:
+            yield self._record(name, policy)
+
+    def _record(self, name: NodeName, policy: Policy) -> NodeRecord:
+        pool = self.pool_of.get(name)
+        live = self.live.get(name)
+        said = self.said_at.get(name)
+        # What Slurm showed before it was told something says nothing about what it does with that.
+        current = said is None or (self.slurm_at is not None and self.slurm_at > said)
+        return NodeRecord(
+            node=name,
+            pool=policy.pools.get(pool) if pool is not None else None,
+            slurm=self.slurm.get(name) if current else None,
+            wishes=tuple(self.wishes.get(name, ())),
+            live=live,
+            dying=tuple(self.dying.get(name, {}).values()),
+            last=self.last.get(name),
+            vms=tuple(self.vms.get(name, ())),
+            absent_since=self.absent_since.get(live.vm_name) if live is not None else None,
+            stray_since=self.stray_since.get(name),
+        )

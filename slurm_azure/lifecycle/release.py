@@ -1,0 +1,130 @@
+"""Step 1: what is not wanted any more goes, and goes on going until Azure says it is not there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from slurm_azure.lifecycle.effects import Delete, Drop, Effect, Note, Save, Say, Saying
+from slurm_azure.lifecycle.record import Facts, NodeRecord
+from slurm_azure.model import REASON_PREFIX, Failure, FailureReason, Launch, Power, RequestKind
+
+
+def release(record: NodeRecord, facts: Facts) -> tuple[NodeRecord, list[Effect]]:
+    """Let go of the live launch if Slurm does not want it; push the dying ones on."""
+    effects: list[Effect] = []
+    record = _obey_wishes(record, facts, effects)
+    record = _follow_slurm(record, facts, effects)
+    dying = []
+    for launch in record.dying:
+        moved = _push(record, launch, facts, effects)
+        if moved.gone_at is None:
+            dying.append(moved)
+        else:
+            record = replace(record, last=moved)
+    return replace(record, dying=tuple(dying)), effects
+
+
+def fail(record: NodeRecord, failure: Failure, facts: Facts, effects: list[Effect]) -> NodeRecord:
+    """The live launch has failed: it is released, and Slurm is told why."""
+    assert record.live is not None  # noqa: S101 - callers look first
+    launch = replace(record.live, failure=failure)
+    return _let_go(record.with_live(launch), "failed", facts, effects)
+
+
+def reason_text(failure: Failure) -> str:
+    """What stands in `sinfo -R`."""
+    return f"{REASON_PREFIX} {failure.reason.value}: {failure.detail}"
+
+
+def _let_go(record: NodeRecord, why: str, facts: Facts, effects: list[Effect]) -> NodeRecord:
+    assert record.live is not None  # noqa: S101
+    launch = replace(record.live, released_at=facts.now, release_reason=why)
+    effects.append(Save(launch))
+    return replace(record, live=None, dying=(*record.dying, launch))
+
+
+def _obey_wishes(record: NodeRecord, facts: Facts, effects: list[Effect]) -> NodeRecord:
+    for wish in record.wishes:
+        if wish.kind is RequestKind.RESUME:
+            continue
+        live = record.live
+        if live is not None and wish.at >= live.planned_at:
+            if wish.kind is RequestKind.RESUME_FAIL:
+                seconds = wish.at - live.planned_at
+                late = Failure(FailureReason.JOIN_TIMEOUT, f"not joined after {seconds:.0f} s (ResumeTimeout)")
+                record = fail(record, late, facts, effects)
+            else:
+                record = _let_go(record, wish.kind.value, facts, effects)
+        # A resume that is older than this is overtaken by it: Slurm has given the node up since.
+        for older in record.wishes:
+            if older.kind is RequestKind.RESUME and older.at < wish.at:
+                effects.append(Drop(older))
+                record = record.without(older)
+        effects.append(Drop(wish))
+        record = record.without(wish)
+    return record
+
+
+def _follow_slurm(record: NodeRecord, facts: Facts, effects: list[Effect]) -> NodeRecord:
+    """Slurm's state decides even where no request came (a lost hook, a restarted slurmctld, a node set down by hand)."""
+    live, slurm = record.live, record.slurm
+    if record.pool is None and live is not None and live.joined_at is None:
+        return _let_go(record, "unwanted", facts, effects)
+    if live is None or slurm is None or record.pool is None:
+        return record
+    if slurm.power in (Power.WAKING, Power.UP):
+        if live.wanted_at is None:
+            live = replace(live, wanted_at=facts.now)
+            effects.append(Save(live))
+            return record.with_live(live)
+        return record
+    if facts.slurm_at is None or facts.slurm_at <= live.planned_at:
+        return record
+    if live.wanted_at is not None:
+        return _let_go(record, "suspend", facts, effects)
+    # ResumeProgram was run without Slurm wanting the node (by hand): it has the time a node has to join, no more.
+    if facts.now - live.planned_at > record.pool.resume_timeout:
+        return _let_go(record, "unwanted", facts, effects)
+    return record
+
+
+def _push(record: NodeRecord, launch: Launch, facts: Facts, effects: list[Effect]) -> Launch:
+    """One dying launch: tell Slurm if it failed, delete its VM, see it gone."""
+    if launch.failure is not None and launch.told_at is None:
+        launch = _tell(record, launch, facts, effects)
+    vm = record.vm_of(launch)
+    if launch.sent_at is None and vm is None:
+        return _gone(launch, facts, effects)  # its create call was never sent: there is nothing to delete
+    if launch.delete_sent_at is None:
+        effects.append(Delete(launch.node, launch.vm_name, launch))
+        return launch
+    unseen = vm is None and facts.list_at is not None and facts.list_at > launch.delete_sent_at
+    if unseen:
+        return _gone(launch, facts, effects)
+    if facts.now - launch.delete_sent_at > facts.policy.delete_retry:
+        effects.append(Delete(launch.node, launch.vm_name, launch))
+        effects.append(Note(launch.node, f"{launch.vm_name} is still there: deleting it again"))
+    return launch
+
+
+def _tell(record: NodeRecord, launch: Launch, facts: Facts, effects: list[Effect]) -> Launch:
+    assert launch.failure is not None  # noqa: S101
+    slurm = record.slurm
+    if slurm is not None and facts.slurm_at is not None and launch.released_at is not None:
+        seen_since = facts.slurm_at > launch.released_at
+        if seen_since and slurm.power in (Power.OFF, Power.STOPPING) and not slurm.down:
+            told = replace(launch, told_at=facts.now)  # Slurm has given the node up by itself; nobody waits for it
+            effects.append(Save(told))
+            return told
+    said_itself = slurm is not None and slurm.down and slurm.ours_to_resume
+    saying = Saying.POWER_DOWN if said_itself else Saying.FAILED
+    effects.append(Say(launch.node, saying, reason_text(launch.failure), launch))
+    return launch
+
+
+def _gone(launch: Launch, facts: Facts, effects: list[Effect]) -> Launch:
+    if launch.failure is not None and launch.told_at is None:
+        return launch  # it stays in sight until Slurm knows
+    gone = replace(launch, gone_at=facts.now)
+    effects.append(Save(gone))
+    return gone

@@ -1,0 +1,78 @@
+"""Step 5: what nobody asked for. VMs of ours without a launch go; nodes we set down come back after a while."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from slurm_azure.lifecycle.effects import Delete, Effect, Note, Save, Say, Saying
+from slurm_azure.lifecycle.record import Facts, NodeRecord
+from slurm_azure.model import Launch, Power, SlurmNode, Vm, VmState
+
+SLURMS_OWN_REASON = "ResumeTimeout reached"
+"""What slurmctld writes on a node that missed ResumeTimeout; no administrator stands behind it (power_save.c)."""
+
+
+def sweep(record: NodeRecord, facts: Facts) -> tuple[NodeRecord, list[Effect]]:
+    """Adopt or delete VMs that no launch explains; bring back nodes that have been held long enough."""
+    effects: list[Effect] = []
+    known = {launch.vm_name for launch in (record.live, *record.dying) if launch is not None}
+    for vm in record.vms:
+        if vm.name not in known:
+            record = _stray(record, vm, facts, effects)
+    _heal(record, facts, effects)
+    return record, effects
+
+
+def _stray(record: NodeRecord, vm: Vm, facts: Facts, effects: list[Effect]) -> NodeRecord:
+    """A VM with our tag and no launch: left over from a lost journal, a lost reply, or a list that lags behind."""
+    if _adoptable(record, vm):
+        launch = _from_tags(record, vm, facts)
+        effects += [Save(launch), Note(record.node, f"adopted VM {vm.name}: Slurm uses the node and the journal did not know it")]
+        return record.with_live(launch)
+    if vm.state is VmState.DELETING:
+        return record
+    # With Slurm out of sight only what the journal itself knows to be over may go.
+    over = record.last is not None and record.last.vm_name == vm.name
+    if not over and record.slurm is None and record.pool is not None:
+        return record
+    since = (record.stray_since or {}).get(vm.name)
+    if since is not None and facts.list_at is not None and facts.list_at - since >= facts.policy.list_lag:
+        effects += [Delete(record.node, vm.name, None), Note(record.node, f"VM {vm.name} serves no launch: deleting it")]
+    return record
+
+
+def _adoptable(record: NodeRecord, vm: Vm) -> bool:
+    slurm = record.slurm
+    if record.live is not None or record.pool is None or slurm is None or not vm.launch:
+        return False
+    in_use = slurm.power in (Power.WAKING, Power.UP) and not slurm.down
+    finished = record.last is not None and record.last.id == vm.launch
+    return in_use and not finished and not record.dying and vm.state in (VmState.CREATING, VmState.SUCCEEDED)
+
+
+def _from_tags(record: NodeRecord, vm: Vm, facts: Facts) -> Launch:
+    assert record.pool is not None  # noqa: S101 - looked at by _adoptable
+    offer = next((one for one in record.pool.offers if one.size == vm.size and one.zone == vm.zone), record.pool.offers[0])
+    since = vm.created_at or facts.now
+    running = facts.now if vm.state is VmState.SUCCEEDED else None
+    return Launch(
+        vm.launch, record.node, record.pool.name, vm.name, replace(offer, priority=vm.priority), since,
+        wanted_at=facts.now, sent_at=since, accepted_at=since, running_at=running,
+    )  # fmt: skip
+
+
+def _heal(record: NodeRecord, facts: Facts, effects: list[Effect]) -> None:
+    """A node that we (or Slurm, for want of us) set down is resumed once it is powered down, clean, and held long enough."""
+    slurm = record.slurm
+    if slurm is None or record.pool is None or record.live is not None or record.dying or record.vms:
+        return
+    if not (slurm.down and slurm.power is Power.OFF and _not_an_administrators(slurm)):
+        return
+    last = record.last
+    since = max((at for at in (last and last.told_at, last and last.gone_at) if at), default=0.0)
+    if facts.now - since >= facts.policy.failed_node_hold:
+        effects += [Say(record.node, Saying.RESUME, ""), Note(record.node, f"back in service; it was down for: {slurm.reason}")]
+
+
+def _not_an_administrators(slurm: SlurmNode) -> bool:
+    return slurm.ours_to_resume or slurm.reason.startswith(SLURMS_OWN_REASON)
