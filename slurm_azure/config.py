@@ -23,8 +23,12 @@ DEFAULT_STATE = Path("/var/lib/slurm-azure")
 DEFAULT_RUN = Path("/run/slurm-azure")
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_SUBNET = r"(?i)^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Network/virtualNetworks/[^/]+/subnets/[^/]+$"
-_IDENTITY = r"(?i)^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.ManagedIdentity/userAssignedIdentities/[^/]+$"
+_SUBNET = (
+    r"(?i)^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Network/virtualNetworks/[^/]+/subnets/[^/]+$"
+)
+_IDENTITY = (
+    r"(?i)^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.ManagedIdentity/userAssignedIdentities/[^/]+$"
+)
 _TAG_LIMIT = 50  # Azure: at most 50 tags a resource; four are ours
 
 
@@ -110,7 +114,7 @@ class Munge(_Section):
 
     source: Literal["key-vault", "image"]
     vault: HttpsUrl | None = None
-    secret: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z-]{1,127}$")] = "munge-key"
+    secret: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z-]{1,127}$")] = "munge-key"  # noqa: S105 - its name
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -148,7 +152,9 @@ class OsDisk(_Section):
     """The VM's system disk; `ephemeral` lives on the VM's own storage: fastest, free of charge, lost with the VM."""
 
     kind: Literal["managed", "ephemeral"] = "managed"
-    storage: Literal["Standard_LRS", "StandardSSD_LRS", "Premium_LRS", "StandardSSD_ZRS", "Premium_ZRS"] = "StandardSSD_LRS"
+    storage: Literal["Standard_LRS", "StandardSSD_LRS", "Premium_LRS", "StandardSSD_ZRS", "Premium_ZRS"] = (
+        "StandardSSD_LRS"
+    )
     placement: Literal["CacheDisk", "ResourceDisk", "NvmeDisk"] | None = None
     size_gb: Annotated[int, Field(ge=1, le=4095)] | None = None
 
@@ -179,16 +185,28 @@ class Pool(_Section):
     """Alike nodes: the names Slurm knows them by and how Azure is asked for one."""
 
     nodes: Annotated[str, StringConstraints(min_length=1, max_length=100_000)]
-    sizes: Annotated[list[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")]], BeforeValidator(_one_or_many), Field(min_length=1)]
+    sizes: Annotated[
+        list[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")]],
+        BeforeValidator(_one_or_many),
+        Field(min_length=1),
+    ]
     zones: Annotated[list[Annotated[str, StringConstraints(pattern=r"^[1-9]$")]], BeforeValidator(_one_or_many)] = []
     image: Image
     os_disk: OsDisk = OsDisk()
     priority: Literal["on-demand", "spot"] = "on-demand"
     spot: Spot = Spot()
     accelerated_networking: bool = True
-    tags: dict[Annotated[str, StringConstraints(pattern=r"^[^<>%&\\?/]{1,512}$")], Annotated[str, StringConstraints(max_length=256)]] = {}
-    features: Annotated[list[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.=-]+$")]], BeforeValidator(_one_or_many)] = []
-    gres: Annotated[list[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]+(:[A-Za-z0-9_.-]+)?:\d+[KMGT]?$")]], BeforeValidator(_one_or_many)] = []
+    tags: dict[
+        Annotated[str, StringConstraints(pattern=r"^[^<>%&\\?/]{1,512}$")],
+        Annotated[str, StringConstraints(max_length=256)],
+    ] = {}
+    features: Annotated[
+        list[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.=-]+$")]], BeforeValidator(_one_or_many)
+    ] = []
+    gres: Annotated[
+        list[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]+(:[A-Za-z0-9_.-]+)?:\d+[KMGT]?$")]],
+        BeforeValidator(_one_or_many),
+    ] = []
     weight: Annotated[int, Field(ge=0, le=4294967280)] = 100
     hardware: Hardware = Hardware()
     price_per_hour: Annotated[float, Field(gt=0)] | None = None
@@ -224,7 +242,9 @@ class Partition(_Section):
     resume_timeout: Annotated[Duration, Field(ge=30, le=65533)] = 900.0
     suspend_timeout: Annotated[Duration, Field(ge=1, le=65533)] = 60.0
     max_time: Annotated[str, StringConstraints(pattern=r"^(INFINITE|[\d:-]+)$")] = "INFINITE"
-    options: dict[Annotated[str, StringConstraints(pattern=r"^[A-Za-z]+$")], Annotated[str, StringConstraints(pattern=r"^\S+$")]] = {}
+    options: dict[
+        Annotated[str, StringConstraints(pattern=r"^[A-Za-z]+$")], Annotated[str, StringConstraints(pattern=r"^\S+$")]
+    ] = {}
 
 
 class Mount(_Section):
@@ -311,7 +331,9 @@ def cross_check(config: Config) -> list[Finding]:
     """What no single key shows: each finding is the path of a key and what is wrong with it."""
     findings = [*_check_nodes(config), *_check_partitions(config), *_check_mounts(config)]
     if config.munge.source == "key-vault" and config.azure.node_identity is None:
-        findings.append((("azure", "node_identity"), "needed: munge.source is key-vault, and nodes read it by managed identity"))
+        findings.append(
+            (("azure", "node_identity"), "needed: munge.source is key-vault, and nodes read it by managed identity")
+        )
     return findings
 
 
@@ -324,9 +346,13 @@ def _check_nodes(config: Config) -> list[Finding]:
         except HostlistError as error:
             findings.append((("pools", name, "nodes"), str(error)))
             continue
-        bad = next((node for node in nodes if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", node)), None)
+        bad = next(
+            (node for node in nodes if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", node)), None
+        )
         if bad is not None:
-            findings.append((("pools", name, "nodes"), f"{bad!r} cannot be a VM's host name (letters, digits, '-'; at most 63)"))
+            findings.append(
+                (("pools", name, "nodes"), f"{bad!r} cannot be a VM's host name (letters, digits, '-'; at most 63)")
+            )
         shared = next((node for node in nodes if owner.setdefault(node, name) != name), None)
         if shared is not None:
             findings.append((("pools", name, "nodes"), f"{shared} is in pool {owner[shared]} too"))

@@ -36,10 +36,12 @@ SCHEMA_VERSION = 1
 
 _SCHEMA = """
 CREATE TABLE requests (
-    id TEXT PRIMARY KEY, kind TEXT NOT NULL, nodes TEXT NOT NULL, at REAL NOT NULL, taken_at REAL NOT NULL, jobs TEXT NOT NULL
+    id TEXT PRIMARY KEY, kind TEXT NOT NULL, nodes TEXT NOT NULL, at REAL NOT NULL, taken_at REAL NOT NULL,
+    jobs TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE wishes (
-    node TEXT NOT NULL, kind TEXT NOT NULL, at REAL NOT NULL, request TEXT NOT NULL, jobs TEXT NOT NULL, PRIMARY KEY (node, kind)
+    node TEXT NOT NULL, kind TEXT NOT NULL, at REAL NOT NULL, request TEXT NOT NULL, jobs TEXT NOT NULL,
+    PRIMARY KEY (node, kind)
 ) STRICT;
 CREATE TABLE launches (
     id TEXT PRIMARY KEY, node TEXT NOT NULL, pool TEXT NOT NULL, vm_name TEXT NOT NULL, size TEXT NOT NULL, zone TEXT,
@@ -135,7 +137,8 @@ class Journal:
     def drop(self, wishes: Iterable[Wish]) -> None:
         """These wishes have been seen to (a newer one for the same node and kind stays)."""
         self._db.executemany(
-            "DELETE FROM wishes WHERE node = ? AND kind = ? AND request = ?", ((w.node, w.kind, w.request) for w in wishes)
+            "DELETE FROM wishes WHERE node = ? AND kind = ? AND request = ?",
+            ((w.node, w.kind, w.request) for w in wishes),
         )
 
     def wishes(self) -> list[Wish]:
@@ -148,8 +151,12 @@ class Journal:
 
     def requests(self, since: float = 0.0, ids: Sequence[RequestId] | None = None) -> list[TakenRequest]:
         """Requests taken in since a moment, oldest first; or just those with the given ids."""
-        rows = self._db.execute("SELECT id, kind, nodes, at, taken_at, jobs FROM requests WHERE at >= ? ORDER BY at", (since,))
-        found = (TakenRequest(RequestId(r[0]), RequestKind(r[1]), r[2], r[3], r[4], tuple(json.loads(r[5]))) for r in rows)
+        rows = self._db.execute(
+            "SELECT id, kind, nodes, at, taken_at, jobs FROM requests WHERE at >= ? ORDER BY at", (since,)
+        )
+        found = (
+            TakenRequest(RequestId(r[0]), RequestKind(r[1]), r[2], r[3], r[4], tuple(json.loads(r[5]))) for r in rows
+        )
         return [request for request in found if ids is None or request.id in ids]
 
     # launches
@@ -180,13 +187,18 @@ class Journal:
 
     def note(self, events: Iterable[Event]) -> None:
         """Record events."""
-        self._db.executemany("INSERT INTO events VALUES (?, ?, ?, ?)", ((e.at, e.node, e.launch, e.text) for e in events))
+        self._db.executemany(
+            "INSERT INTO events VALUES (?, ?, ?, ?)", ((e.at, e.node, e.launch, e.text) for e in events)
+        )
 
     def events(self, node: str | None = None, since: float = 0.0) -> list[Event]:
         """Events since a moment, oldest first; of one node if given."""
-        tail, values = (" AND node = ?", (since, node)) if node is not None else ("", (since,))
-        rows = self._db.execute(f"SELECT at, node, launch, text FROM events WHERE at >= ?{tail} ORDER BY at, rowid", values)  # noqa: S608
-        return [Event(at, NodeName(name), LaunchId(launch) if launch else None, text) for at, name, launch, text in rows]
+        rows = self._db.execute(
+            "SELECT at, node, launch, text FROM events WHERE at >= ? AND node = ifnull(?, node) ORDER BY at, rowid", (since, node)
+        )
+        return [
+            Event(at, NodeName(name), LaunchId(launch) if launch else None, text) for at, name, launch, text in rows
+        ]
 
     def forget(self, before: float) -> None:
         """Drop what has been over since before a moment, so that the journal does not grow for ever."""
@@ -205,7 +217,9 @@ def _connect(path: Path) -> sqlite3.Connection:
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if version > SCHEMA_VERSION:
         db.close()
-        raise JournalError(f"journal {path} was written by a newer slurm-azure (schema {version}, this one knows {SCHEMA_VERSION})")
+        raise JournalError(
+            f"journal {path} was written by a newer slurm-azure (schema {version}, this one knows {SCHEMA_VERSION})"
+        )
     if version == 0:
         db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
     return db
@@ -213,7 +227,9 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 def _connect_readonly(path: Path) -> sqlite3.Connection:
     if not path.exists():
-        raise JournalError(f"journal {path}: not there; has slurm-azured run on this machine (--state names another folder)?")
+        raise JournalError(
+            f"journal {path}: not there; has slurm-azured run on this machine (--state names another folder)?"
+        )
     return sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, timeout=5.0)
 
 

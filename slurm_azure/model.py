@@ -81,8 +81,9 @@ class Launch:
     """One attempt to give one node one VM.
 
     It is in the journal before its create call. The moments say what has been observed; None = not (yet).
-    `wanted_at`: Slurm has been seen to want the node since it was planned. `sent_at`: create call issued at least once, so the VM may exist. `accepted_at`: Azure answered yes.
-    `released_at`: not wanted any more, for `release_reason`. `told_at`: Slurm has been told of `failure`.
+    `wanted_at`: Slurm has been seen to want the node since it was planned. `sent_at`: create call issued at least once,
+    so the VM may exist. `accepted_at`: Azure answered yes. `released_at`: not wanted any more, for `release_reason`.
+    `told_at`: Slurm has been told of `failure`.
     """
 
     id: LaunchId

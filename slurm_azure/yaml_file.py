@@ -86,5 +86,3 @@ def _walk(node: Node, path: KeyPath, lines: dict[KeyPath, int], mistakes: list[s
             first[name] = line
             lines[(*path, name)] = line
             _walk(child, (*path, name), lines, mistakes)
-
-

@@ -17,7 +17,12 @@ def join(record: NodeRecord, facts: Facts) -> tuple[NodeRecord, list[Effect]]:
     if live is None or live.joined_at is not None:
         return record, effects
     if _has_joined(record, live, facts):
-        joined = replace(live, joined_at=facts.now, accepted_at=live.accepted_at or facts.now, running_at=live.running_at or facts.now)
+        joined = replace(
+            live,
+            joined_at=facts.now,
+            accepted_at=live.accepted_at or facts.now,
+            running_at=live.running_at or facts.now,
+        )
         effects.append(Save(joined))
         return record.with_live(joined), effects
     failure = _gave_up(record) or _too_late(record, live, facts)
@@ -54,14 +59,18 @@ def _too_late(record: NodeRecord, live: Launch, facts: Facts) -> Failure | None:
     waited = facts.now - live.planned_at
     if waited <= limit - min(30.0, limit / 10):
         return None
-    return Failure(FailureReason.JOIN_TIMEOUT, f"not joined {waited:.0f} s after its launch (last seen: {live.stage.value})")
+    return Failure(
+        FailureReason.JOIN_TIMEOUT, f"not joined {waited:.0f} s after its launch (last seen: {live.stage.value})"
+    )
 
 
 def _follow_vm(record: NodeRecord, live: Launch, facts: Facts, effects: list[Effect]) -> NodeRecord:
     vm = record.vm_of(live)
     if vm is None:
         if has_vanished(record, live, facts):
-            return fail(record, Failure(FailureReason.VANISHED, f"VM {live.vm_name} is not there any more"), facts, effects)
+            return fail(
+                record, Failure(FailureReason.VANISHED, f"VM {live.vm_name} is not there any more"), facts, effects
+            )
         return record
     if vm.state is VmState.FAILED:
         effects.append(Diagnose(live))

@@ -23,7 +23,10 @@ def launch(record: NodeRecord, facts: Facts) -> tuple[NodeRecord, list[Effect]]:
         return record, effects  # Slurm must know of the failure first, else one wake-up would be served twice
     if record.pool is None or not _wanted(record, wish, facts):
         if wish is not None and _stale(record, wish, facts):
-            effects += [Drop(wish), Note(record.node, "a resume request was too old: Slurm does not want the node any more")]
+            effects += [
+                Drop(wish),
+                Note(record.node, "a resume request was too old: Slurm does not want the node any more"),
+            ]
             record = record.without(wish)
         return record, effects
     offer = record.pool.offers[0]

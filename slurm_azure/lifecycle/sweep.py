@@ -27,7 +27,10 @@ def _stray(record: NodeRecord, vm: Vm, facts: Facts, effects: list[Effect]) -> N
     """A VM with our tag and no launch: left over from a lost journal, a lost reply, or a list that lags behind."""
     if _adoptable(record, vm):
         launch = _from_tags(record, vm, facts)
-        effects += [Save(launch), Note(record.node, f"adopted VM {vm.name}: Slurm uses the node and the journal did not know it")]
+        effects += [
+            Save(launch),
+            Note(record.node, f"adopted VM {vm.name}: Slurm uses the node and the journal did not know it"),
+        ]
         return record.with_live(launch)
     if vm.state is VmState.DELETING:
         return record
@@ -37,7 +40,10 @@ def _stray(record: NodeRecord, vm: Vm, facts: Facts, effects: list[Effect]) -> N
         return record
     since = (record.stray_since or {}).get(vm.name)
     if since is not None and facts.list_at is not None and facts.list_at - since >= facts.policy.list_lag:
-        effects += [Delete(record.node, vm.name, None), Note(record.node, f"VM {vm.name} serves no launch: deleting it")]
+        effects += [
+            Delete(record.node, vm.name, None),
+            Note(record.node, f"VM {vm.name} serves no launch: deleting it"),
+        ]
     return record
 
 
@@ -52,7 +58,9 @@ def _adoptable(record: NodeRecord, vm: Vm) -> bool:
 
 def _from_tags(record: NodeRecord, vm: Vm, facts: Facts) -> Launch:
     assert record.pool is not None  # noqa: S101 - looked at by _adoptable
-    offer = next((one for one in record.pool.offers if one.size == vm.size and one.zone == vm.zone), record.pool.offers[0])
+    offer = next(
+        (one for one in record.pool.offers if one.size == vm.size and one.zone == vm.zone), record.pool.offers[0]
+    )
     since = vm.created_at or facts.now
     running = facts.now if vm.state is VmState.SUCCEEDED else None
     return Launch(
@@ -71,7 +79,10 @@ def _heal(record: NodeRecord, facts: Facts, effects: list[Effect]) -> None:
     last = record.last
     since = max((at for at in (last and last.told_at, last and last.gone_at) if at), default=0.0)
     if facts.now - since >= facts.policy.failed_node_hold:
-        effects += [Say(record.node, Saying.RESUME, ""), Note(record.node, f"back in service; it was down for: {slurm.reason}")]
+        effects += [
+            Say(record.node, Saying.RESUME, ""),
+            Note(record.node, f"back in service; it was down for: {slurm.reason}"),
+        ]
 
 
 def _not_an_administrators(slurm: SlurmNode) -> bool:

@@ -1,0 +1,50 @@
+"""When to look: at Slurm often while something moves, at Azure's list as rarely as the question allows."""
+
+from __future__ import annotations
+
+from slurm_azure.config import Limits
+from slurm_azure.daemon.world import World
+
+FIRST_LOOK = 10.0  # seconds after a create: what Azure refuses later than at once takes at least that long
+SETTLED = 60.0  # seconds after the last call of a wave: allocation failures have come by then, the rest is booting
+
+
+def moving(world: World) -> bool:
+    """Whether any node is on its way in or out."""
+    return bool(world.wishes or world.dying) or any(launch.joined_at is None for launch in world.live.values())
+
+
+def next_slurm_look(world: World, limits: Limits, last: float | None) -> float:
+    """The moment to ask Slurm for all node states again."""
+    if last is None:
+        return 0.0
+    return last + (limits.slurm_interval if moving(world) else limits.idle_slurm_interval)
+
+
+def next_list(world: World, limits: Limits, lag: float, now: float) -> float:
+    """The moment to list VMs again. A list is one request (a page) however many VMs move, a look at each is one each."""
+    last = world.list_at
+    if last is None:
+        return 0.0
+    due = last + limits.idle_list_interval
+    creating = [
+        launch.accepted_at or launch.sent_at
+        for launch in world.live.values()
+        if launch.joined_at is None and launch.running_at is None and launch.sent_at is not None
+    ]
+    began = [at for at in creating if at is not None]
+    if began:
+        interval = _interval(max(began), limits, now)
+        due = min(due, max(last, min(began) + FIRST_LOOK - interval) + interval)
+    leaving = [launch.delete_sent_at for group in world.dying.values() for launch in group.values()]
+    sent = [at for at in leaving if at is not None]
+    if sent:
+        interval = _interval(max(sent), limits, now)
+        due = min(due, max(last, min(sent)) + interval)
+    if world.stray_since or world.absent_since:
+        due = min(due, last + lag / 2)
+    return due
+
+
+def _interval(newest: float, limits: Limits, now: float) -> float:
+    return limits.list_interval if now - newest < SETTLED else 2 * limits.list_interval

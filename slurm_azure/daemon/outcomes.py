@@ -1,0 +1,52 @@
+"""What the end of a call means for its launch: pure functions from a result to the launch as it is then."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from slurm_azure.azure.failures import classify
+from slurm_azure.daemon.calls import Result
+from slurm_azure.errors import CreateRefused, CredentialRefused, RenderError, Throttled
+from slurm_azure.model import Failure, FailureReason, Launch
+
+
+def after_create(launch: Launch, result: Result, now: float) -> Launch:
+    """A create call has ended. Whatever is not a clear yes or no leaves the launch as it was, to be asked again."""
+    error = result.error
+    if error is None:
+        return replace(launch, sent_at=launch.sent_at or result.begun, accepted_at=launch.accepted_at or now)
+    if isinstance(error, CreateRefused):
+        return _refused(launch, classify(error.code, error.message, error.status), now)
+    if isinstance(error, RenderError):
+        return _refused(launch, Failure(FailureReason.CONFIGURATION, str(error)), now)
+    if isinstance(error, Throttled | CredentialRefused):
+        return launch  # nothing was made
+    return replace(launch, sent_at=launch.sent_at or result.begun)  # it may have been: the list will tell
+
+
+def after_delete(launch: Launch, result: Result, now: float) -> Launch:
+    """A delete call has ended: gone at once, on its way, or to be asked again."""
+    if result.error is not None:
+        return launch
+    told = launch.failure is None or launch.told_at is not None
+    if result.value is True and told:
+        return replace(launch, delete_sent_at=result.begun, gone_at=now)
+    return replace(launch, delete_sent_at=result.begun)
+
+
+def after_diagnosis(launch: Launch, result: Result, now: float) -> Launch:
+    """Azure said why a VM failed: the launch goes, with that reason."""
+    if result.error is not None or not launch.live:
+        return launch
+    failure = result.value or Failure(
+        FailureReason.VANISHED, f"VM {launch.vm_name} failed, and was gone before it was asked why"
+    )
+    return replace(launch, failure=failure, released_at=now, release_reason="failed")
+
+
+def _refused(launch: Launch, failure: Failure, now: float) -> Launch:
+    # Azure made nothing: without `sent_at` there is nothing to delete (and a list that shows it proves us wrong).
+    sent = launch.sent_at if launch.accepted_at is not None else None
+    if not launch.live:
+        return replace(launch, sent_at=sent)
+    return replace(launch, sent_at=sent, failure=failure, released_at=now, release_reason="failed")
