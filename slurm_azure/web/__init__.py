@@ -1,0 +1,1 @@
+"""What operations sees of the daemon: metrics and health over HTTP."""

@@ -1,0 +1,257 @@
+"""The daemon's metrics: every series it can ever export is known when it starts.
+
+Names and units follow Prometheus' own rules (prometheus.io, "Metric and label naming"): base units, `_total` for
+counters, no label whose values are not a closed list or the configuration's pools. Nothing is labelled by node, job,
+user or free text. All methods may be called from any thread.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable, Iterator, Mapping
+from enum import StrEnum
+from typing import TypeVar
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+
+from slurm_azure.azure.cloud import Call
+from slurm_azure.model import FailureReason, PoolName, RequestKind, VmState
+from slurm_azure.web.state import ClusterState, NodeState
+
+_NAMESPACE = "slurm_azure"
+_MINUTES = (1, 5, 15, 30, 60, 90, 120, 180, 240, 300, 420, 600, 900, 1800)  # a VM of Azure boots in minutes
+_SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_OTHER = "other"
+
+Pools = tuple[PoolName, ...]
+S = TypeVar("S", bound=StrEnum)
+
+
+class ReleaseReason(StrEnum):
+    """Why a VM had to go."""
+
+    SUSPEND = "suspend"  # Slurm powered the node down
+    FAILED = "failed"  # the launch failed
+    RESUME_FAIL = "resume-fail"  # Slurm gave up on the node
+    VANISHED = "vanished"  # the VM went without us
+    ORPHAN = "orphan"  # a VM of the cluster that no launch accounts for
+    UNWANTED = "unwanted"  # Slurm does not want the node (any more)
+
+
+class Outcome(StrEnum):
+    """How a call to Azure ended."""
+
+    OK = "ok"
+    REFUSED = "refused"
+    THROTTLED = "throttled"
+    UNREACHABLE = "unreachable"
+    FORBIDDEN = "forbidden"
+
+
+class StageName(StrEnum):
+    """The stages of a launch that are timed, each from the end of the one before; `total` from request to joined,
+    `gone` from release to Azure's word that the VM is not there."""
+
+    ACCEPTED = "accepted"
+    RUNNING = "running"
+    JOINED = "joined"
+    TOTAL = "total"
+    GONE = "gone"
+
+
+def _known(value: str, closed: type[StrEnum]) -> str:
+    """`value` if it is on the list, else `other`: a label never grows beyond its list."""
+    return value if value in {member.value for member in closed} else _OTHER
+
+
+class _StateCollector(Collector):
+    """Renders the latest ClusterState; nothing at all before the first, rather than zeros nobody has seen."""
+
+    def __init__(self) -> None:
+        self.pools: Pools = ()
+        self.state: ClusterState | None = None
+
+    def describe(self) -> Iterator[GaugeMetricFamily]:
+        """The families without a sample, for the registry's check of names."""
+        return self._families(ClusterState(), ())
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """The families with the latest state."""
+        state = self.state  # one read: show() may replace it meanwhile
+        return iter(()) if state is None else self._families(state, self.pools)
+
+    def _families(self, state: ClusterState, pools: Pools) -> Iterator[GaugeMetricFamily]:
+        yield _by_pool_and_state("nodes", "Nodes by where they stand.", NodeState, state.nodes, pools)
+        yield _by_pool_and_state("vms", "VMs of this cluster as Azure lists them.", VmState, state.vms, pools)
+        yield _gauge("orphan_vms", "VMs of this cluster that no launch accounts for.", state.orphans)
+        yield _gauge("spool_depth", "Requests of the hooks that the daemon has not taken in.", state.spool_depth)
+        yield _by_pool("oldest_pending_age_seconds", "Age of the oldest unjoined launch.", state.oldest_pending_seconds, pools)
+        yield _by_pool("resume_timeout_seconds", "How long Slurm waits for a node.", state.resume_timeout, pools)
+        yield _by_pool("cost_usd_per_hour", "What the pool's VMs cost at the moment.", state.cost_per_hour, pools)
+        family = GaugeMetricFamily(f"{_NAMESPACE}_reachable", "1 if the last look at the peer got an answer.", labels=["peer"])
+        family.add_metric(["azure"], float(state.azure_reachable))
+        family.add_metric(["slurm"], float(state.slurm_reachable))
+        yield family
+
+
+def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"{_NAMESPACE}_{name}", text, value=value)
+
+
+def _by_pool(name: str, text: str, values: Mapping[PoolName, float], pools: Pools) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(f"{_NAMESPACE}_{name}", text, labels=["pool"])
+    for pool in pools:
+        family.add_metric([pool], values.get(pool, 0.0))
+    return family
+
+
+def _by_pool_and_state(
+    name: str, text: str, states: type[S], counts: Mapping[tuple[PoolName, S], int], pools: Pools
+) -> GaugeMetricFamily:
+    """Every state of every pool is there, 0 or not.
+
+    VMs of a pool that is configured no more still cost money: they are shown as pool `other`.
+    """
+    family = GaugeMetricFamily(f"{_NAMESPACE}_{name}", text, labels=["pool", "state"])
+    known = set(pools)
+    for pool in pools:
+        for state in states:
+            family.add_metric([pool, state.value], counts.get((pool, state), 0))
+    for state in states:
+        rest = sum(count for (pool, its), count in counts.items() if its == state and pool not in known)
+        if rest:
+            family.add_metric([_OTHER, state.value], rest)
+    return family
+
+
+class Metrics:
+    """All of the daemon's metrics in a registry of their own. `pools` are the names of the configured pools."""
+
+    def __init__(self, version: str, pools: Iterable[str]) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # process-wide: no `_created` series beside each counter
+        self.registry = CollectorRegistry()
+        self._state = _StateCollector()
+        self.registry.register(self._state)
+        ProcessCollector(registry=self.registry)
+        self._make_flow()
+        self._make_self(version)
+        self.set_pools(pools)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(name, text, labels, namespace=_NAMESPACE, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(name, text, labels, namespace=_NAMESPACE, registry=self.registry, buckets=buckets)
+
+    def _make_flow(self) -> None:
+        self._requests = self._counter("requests", "Runs of the hooks that were taken in.", "kind")
+        self._requested_nodes = self._counter("requested_nodes", "Nodes named by these requests.", "kind")
+        self._launches = self._counter("launches", "Attempts to give a node a VM.", "pool")
+        self._joined = self._counter("nodes_joined", "Launches whose node came up in Slurm.", "pool")
+        self._released = self._counter("nodes_released", "VMs that had to go.", "pool", "reason")
+        self._failures = self._counter("node_failures", "Launches that failed.", "pool", "reason")
+        self._stages = self._histogram(
+            "stage_duration_seconds", "How long the stages of launches took.", _MINUTES, "pool", "stage"
+        )
+        self._calls = self._counter("azure_requests", "Calls to Azure by how they ended.", "call", "outcome")
+        self._call_seconds = self._histogram(
+            "azure_request_duration_seconds", "How long calls to Azure took.", _SECONDS, "call"
+        )
+
+    def _make_self(self, version: str) -> None:
+        self._ticks = self._histogram("tick_duration_seconds", "How long ticks took that reached their end.", _SECONDS)
+        self._tick_failures = self._counter("tick_failures", "Ticks that did not reach their end.")
+        self._last_tick = self._own_gauge("tick_last_success_timestamp_seconds", "When a tick last reached its end.")
+        self._reload_ok = self._own_gauge(
+            "config_last_reload_successful", "0 if the configuration in use is older than its file."
+        )
+        self._last_reload = self._own_gauge(
+            "config_last_reload_success_timestamp_seconds", "When the configuration in use was read."
+        )
+        info = Gauge("build_info", "What runs; always 1.", ["version", "python"], namespace=_NAMESPACE, registry=self.registry)
+        info.labels(version, platform.python_version()).set(1)
+        for kind in RequestKind:
+            self._requests.labels(kind)
+            self._requested_nodes.labels(kind)
+        for call in Call:
+            self._call_seconds.labels(call)
+            for outcome in Outcome:
+                self._calls.labels(call, outcome)
+
+    def _own_gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(name, text, namespace=_NAMESPACE, registry=self.registry)
+
+    def set_pools(self, pools: Iterable[str]) -> None:
+        """The configured pools, at start and after a reload; their series begin at 0.
+
+        Counters of a pool that is configured no more stay until the daemon starts anew.
+        """
+        self._state.pools = tuple(PoolName(pool) for pool in pools)
+        for pool in self._state.pools:
+            self._launches.labels(pool)
+            self._joined.labels(pool)
+            for reason in ReleaseReason:
+                self._released.labels(pool, reason)
+            for failure in FailureReason:
+                self._failures.labels(pool, failure)
+            for stage in StageName:
+                self._stages.labels(pool, stage)
+
+    def _pool(self, pool: str) -> str:
+        return pool if pool in self._state.pools else _OTHER
+
+    def show(self, state: ClusterState) -> None:
+        """Make `state` what the next scrapes show."""
+        self._state.state = state
+
+    def count_request(self, kind: RequestKind, nodes: int) -> None:
+        """A run of a hook was taken in; it named `nodes` nodes."""
+        self._requests.labels(kind).inc()
+        self._requested_nodes.labels(kind).inc(nodes)
+
+    def count_launch(self, pool: str) -> None:
+        """A launch was planned."""
+        self._launches.labels(self._pool(pool)).inc()
+
+    def count_joined(self, pool: str) -> None:
+        """A launch's node came up in Slurm."""
+        self._joined.labels(self._pool(pool)).inc()
+
+    def count_release(self, pool: str, reason: str) -> None:
+        """A VM has to go, for one of ReleaseReason."""
+        self._released.labels(self._pool(pool), _known(reason, ReleaseReason)).inc()
+
+    def count_failure(self, pool: str, reason: FailureReason) -> None:
+        """A launch failed."""
+        self._failures.labels(self._pool(pool), reason).inc()
+
+    def count_azure(self, call: str, outcome: str, seconds: float) -> None:
+        """A call to Azure (one of cloud.Call) ended as one of Outcome after `seconds`."""
+        name = _known(call, Call)
+        self._calls.labels(name, _known(outcome, Outcome)).inc()
+        self._call_seconds.labels(name).observe(seconds)
+
+    def observe_stage(self, pool: str, stage: str, seconds: float) -> None:
+        """A launch's stage (one of StageName) took `seconds`."""
+        self._stages.labels(self._pool(pool), _known(stage, StageName)).observe(seconds)
+
+    def tick_done(self, seconds: float, at: float) -> None:
+        """A tick took `seconds` and reached its end at `at` (seconds since the epoch)."""
+        self._ticks.observe(seconds)
+        self._last_tick.set(at)
+
+    def tick_failed(self) -> None:
+        """A tick did not reach its end."""
+        self._tick_failures.inc()
+
+    def reload_done(self, ok: bool, at: float) -> None:
+        """The configuration was read at `at` (seconds since the epoch), at start or on SIGHUP.
+
+        Not ok: the file has mistakes, and the old configuration stays in use.
+        """
+        self._reload_ok.set(float(ok))
+        if ok:
+            self._last_reload.set(at)
