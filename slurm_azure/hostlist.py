@@ -114,7 +114,12 @@ def _count(ranges: Sequence[_Range]) -> int:
 
 
 def _numbers(ranges: Sequence[_Range], prefix: str = "", suffix: str = "") -> list[str]:
-    return [f"{prefix}{number:0{digits}d}{suffix}" for low, high, digits in ranges for number in range(low, high + 1)]
+    names: list[str] = []
+    for low, high, digits in ranges:
+        natural = min(max(low, 10 ** (digits - 1)), high + 1)  # from here on no zero need be put in front (that is slower)
+        names += [f"{prefix}{number:0{digits}d}{suffix}" for number in range(low, natural)]
+        names += [f"{prefix}{number}{suffix}" for number in range(natural, high + 1)]
+    return names
 
 
 def _fold_numbers(numbers: set[str]) -> str:

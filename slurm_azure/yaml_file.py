@@ -13,6 +13,8 @@ from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from slurm_azure.errors import ConfigError
 
+DEEPEST, LARGEST = 40, 100_000  # keys; aliases that hold themselves, or each other many times, end here
+
 KeyPath = tuple[str | int, ...]
 
 
@@ -73,6 +75,8 @@ def _construct(text: str) -> Any:
 
 def _walk(node: Node, path: KeyPath, lines: dict[KeyPath, int], mistakes: list[str]) -> None:
     lines.setdefault(path, node.start_mark.line + 1)
+    if len(path) > DEEPEST or len(lines) > LARGEST:
+        raise YAMLError("nested too deep or too large (an anchor that holds itself?)")
     if isinstance(node, SequenceNode):
         for index, child in enumerate(node.value):
             _walk(child, (*path, index), lines, mistakes)

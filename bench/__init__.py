@@ -1,0 +1,1 @@
+"""Benchmarks: what is measured, beside what is aimed for."""

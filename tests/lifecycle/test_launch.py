@@ -1,0 +1,73 @@
+"""Step 2: what is wanted and has nothing gets a launch."""
+
+from __future__ import annotations
+
+from slurm_azure.lifecycle.effects import Create, Drop, Effect, Plan
+from slurm_azure.lifecycle.launch import launch
+from slurm_azure.model import Failure, FailureReason, Power
+from tests.support.nodes import NODE, NOW, OFFER, POOL, a_launch, a_node, a_record, a_wish, facts
+
+
+def plans(effects: list[Effect]) -> list[Plan]:
+    return [effect for effect in effects if isinstance(effect, Plan)]
+
+
+def test_a_resume_request_plans_a_launch_without_waiting_for_slurm() -> None:
+    """The request is enough: its jobs and id go with the launch."""
+    wish = a_wish(request="r9")
+    _, effects = launch(a_record(wishes=(wish,)), facts(slurm_at=None))
+    assert effects == [Plan(NODE, POOL, OFFER, wish.request, ()), Drop(wish)]
+
+
+def test_a_node_that_slurm_powers_up_is_launched_even_if_the_hook_was_lost() -> None:
+    """Level-triggered: POWERING_UP without launch or request (a full disk, a restarted slurmctld) is served."""
+    _, effects = launch(a_record(slurm=a_node(Power.WAKING)), facts())
+    assert len(plans(effects)) == 1
+
+
+def test_a_second_request_for_a_node_that_has_a_launch_is_dropped() -> None:
+    """Invariant 2: asked twice, one launch."""
+    wish = a_wish(at=NOW + 1, request="r2")
+    live = a_launch(sent_at=NOW, accepted_at=NOW)
+    _, effects = launch(a_record(live=live, wishes=(wish,)), facts(NOW + 2))
+    assert effects == [Drop(wish)]
+
+
+def test_an_unanswered_create_is_asked_again() -> None:
+    """A planned launch without an answer (a crash, a lost reply) sends its create call; the name makes that safe."""
+    live = a_launch()
+    _, effects = launch(a_record(live=live), facts())
+    assert effects == [Create(live)]
+
+
+def test_a_new_launch_waits_until_slurm_knows_of_the_failed_one() -> None:
+    """Else one wake-up would be served twice, and the reason be lost."""
+    failed = a_launch(released_at=NOW, failure=Failure(FailureReason.QUOTA, "no"))
+    _, effects = launch(a_record(dying=(failed,), slurm=a_node(Power.WAKING)), facts())
+    assert effects == []
+
+
+def test_a_new_launch_does_not_wait_for_the_old_vm_to_die() -> None:
+    """S3: the previous VM is still being deleted; the node comes back under another VM name at once."""
+    dying = a_launch(sent_at=NOW, released_at=NOW, delete_sent_at=NOW, id="old")
+    _, effects = launch(a_record(dying=(dying,), wishes=(a_wish(),)), facts())
+    assert len(plans(effects)) == 1
+
+
+def test_a_node_that_is_down_is_not_launched() -> None:
+    """Set down while powering up (by us or an administrator): not wanted, whatever its power state says."""
+    _, effects = launch(a_record(slurm=a_node(Power.WAKING, down=True)), facts())
+    assert effects == []
+
+
+def test_a_request_older_than_a_node_may_take_is_dropped_when_slurm_shows_it_off() -> None:
+    """The daemon was away for an hour and Slurm has given up since: no VM for nobody."""
+    _, effects = launch(a_record(wishes=(a_wish(),), slurm=a_node(Power.OFF)), facts(NOW + 3600, slurm_at=NOW + 3599))
+    assert plans(effects) == []
+    assert any(isinstance(effect, Drop) for effect in effects)
+
+
+def test_a_node_of_no_pool_is_left_alone() -> None:
+    """Invariant 5: Slurm powers up a node that is not ours (any more)."""
+    _, effects = launch(a_record(pool=None, slurm=a_node(Power.WAKING)), facts())
+    assert effects == []

@@ -1,0 +1,104 @@
+"""Steps 4 and 5: a node that serves keeps its VM; what nobody asked for goes."""
+
+from __future__ import annotations
+
+from slurm_azure.lifecycle.decide import decide
+from slurm_azure.lifecycle.effects import Delete, Save, Say, Saying
+from slurm_azure.lifecycle.sweep import sweep
+from slurm_azure.lifecycle.watch import watch
+from slurm_azure.model import FailureReason, Power, VmState
+from tests.support.nodes import NOW, a_launch, a_node, a_record, a_vm, facts, spot
+
+SERVING = a_launch(sent_at=NOW, accepted_at=NOW, running_at=NOW, joined_at=NOW, wanted_at=NOW)
+LATER = NOW + 1000
+
+
+def test_a_serving_node_whose_vm_is_missing_has_lost_it() -> None:
+    """S13: deleted in the portal: the launch has failed, and the next round tells Slurm."""
+    record, _ = watch(a_record(live=SERVING, absent_since=LATER - 40), facts(LATER, list_at=LATER))
+    assert record.live is None
+    assert record.dying[0].failure is not None
+    assert record.dying[0].failure.reason is FailureReason.VANISHED
+
+
+def test_a_missing_spot_vm_was_evicted() -> None:
+    """Spot with deletion as eviction policy simply disappears; that has its own reason."""
+    record, _ = watch(a_record(live=spot(SERVING), absent_since=LATER - 40), facts(LATER, list_at=LATER))
+    assert record.dying[0].failure is not None
+    assert record.dying[0].failure.reason is FailureReason.EVICTED
+
+
+def test_a_serving_node_without_a_new_list_is_left_alone() -> None:
+    """S35: Azure unreachable for long: the last list is old, nothing is concluded."""
+    record, _ = watch(a_record(live=SERVING, absent_since=NOW + 5), facts(LATER, list_at=NOW + 5))
+    assert record.live == SERVING
+
+
+def test_a_vm_of_a_finished_launch_is_deleted_after_the_lists_lag() -> None:
+    """A VM that came after its launch was over (a create that arrived late) does not stay."""
+    over = a_launch(sent_at=NOW, released_at=NOW, gone_at=NOW)
+    vm = a_vm(over)
+    record = a_record(last=over, vms=(vm,), slurm=a_node(Power.OFF), stray_since={vm.name: LATER - 61})
+    _, early = sweep(a_record(last=over, vms=(vm,), stray_since={vm.name: LATER - 10}), facts(LATER, list_at=LATER))
+    _, effects = sweep(record, facts(LATER, list_at=LATER))
+    assert not any(isinstance(effect, Delete) for effect in early)
+    assert [effect.vm_name for effect in effects if isinstance(effect, Delete)] == [vm.name]
+
+
+def test_an_unknown_vm_of_a_node_in_use_is_adopted() -> None:
+    """S29: the journal was lost, the node serves a job: its VM's tags give the launch back."""
+    vm = a_vm(SERVING)
+    record, effects = sweep(a_record(vms=(vm,), slurm=a_node(Power.UP)), facts(LATER, list_at=LATER))
+    assert record.live is not None
+    assert record.live.id == SERVING.id
+    assert any(isinstance(effect, Save) for effect in effects)
+
+
+def test_an_unknown_vm_is_not_deleted_while_slurm_is_out_of_sight() -> None:
+    """Invariant 11: it may serve a job; only Slurm can say."""
+    vm = a_vm(SERVING)
+    record = a_record(vms=(vm,), slurm=None, stray_since={vm.name: NOW})
+    _, effects = sweep(record, facts(LATER, slurm_at=None, list_at=LATER))
+    assert effects == []
+
+
+def test_a_second_vm_of_a_node_goes_however_it_came() -> None:
+    """Invariant 2: one live launch; every other VM of the node is on its way out."""
+    other = a_vm(a_launch(id="other"))
+    record = a_record(live=SERVING, vms=(a_vm(SERVING), other), slurm=a_node(Power.UP), stray_since={other.name: NOW})
+    effects = decide(record, facts(LATER, list_at=LATER))
+    assert [effect.vm_name for effect in effects if isinstance(effect, Delete)] == [other.name]
+
+
+def test_a_vm_that_is_being_deleted_is_not_deleted_again() -> None:
+    """Azure is at it already."""
+    over = a_launch(sent_at=NOW, released_at=NOW, gone_at=NOW)
+    vm = a_vm(over, VmState.DELETING)
+    _, effects = sweep(a_record(last=over, vms=(vm,), stray_since={vm.name: NOW}), facts(LATER, list_at=LATER))
+    assert effects == []
+
+
+def test_a_node_we_set_down_comes_back_after_the_hold() -> None:
+    """S33: its reason was readable for a minute; then it is resumed, but not earlier, and not while a VM is left."""
+    failed = a_launch(released_at=NOW, told_at=LATER - 70, gone_at=LATER - 61)
+    down = a_node(Power.OFF, reason="slurm-azure: quota: no cores", down=True)
+    _, early = sweep(a_record(last=failed, slurm=down), facts(LATER - 30))
+    _, effects = sweep(a_record(last=failed, slurm=down), facts(LATER))
+    assert early == []
+    assert [effect.saying for effect in effects if isinstance(effect, Say)] == [Saying.RESUME]
+
+
+def test_a_node_an_administrator_set_down_stays_down() -> None:
+    """S34, invariant 5."""
+    _, effects = sweep(a_record(slurm=a_node(Power.OFF, reason="bad fan", down=True)), facts(LATER))
+    assert effects == []
+
+
+def test_a_node_at_rest_needs_nothing() -> None:
+    """Off, no VM, no wish: no effect at all."""
+    assert decide(a_record(slurm=a_node(Power.OFF)), facts(LATER, list_at=LATER)) == []
+
+
+def test_a_serving_node_needs_nothing() -> None:
+    """Up, with its VM: no effect at all."""
+    assert decide(a_record(live=SERVING, slurm=a_node(Power.UP), vms=(a_vm(SERVING),)), facts(LATER, list_at=LATER)) == []

@@ -1,0 +1,144 @@
+"""The journal: what is committed is there after a crash, and each request counts once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from slurm_azure.errors import JournalError
+from slurm_azure.journal import Event, Journal, TakenRequest
+from slurm_azure.model import Failure, FailureReason, NodeName, Offer, Priority, RequestId, RequestKind
+from tests.support.nodes import NODE, NOW, a_launch, a_wish
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    return Journal.open(tmp_path / "journal.db")
+
+
+def a_request(id: str = "r1", kind: RequestKind = RequestKind.RESUME, at: float = NOW) -> TakenRequest:
+    return TakenRequest(RequestId(id), kind, "az-[1-3]", at, at + 1, (7, 8))
+
+
+def test_a_request_is_taken_in_once(journal: Journal) -> None:
+    """The same spool file after a crash between commit and removal: no second entry, no second wish."""
+    for expected in (True, False):
+        with journal.writing():
+            assert journal.take_in(a_request(), [a_wish()]) is expected
+    assert journal.requests() == [a_request()]
+    assert journal.wishes() == [a_wish()]
+
+
+def test_a_launch_comes_back_as_it_was(journal: Journal) -> None:
+    """Every field survives the round trip, failure and Spot price included."""
+    launch = a_launch(
+        offer=Offer("Standard_HB120rs_v3", "2", Priority.SPOT, 0.9), request=RequestId("r1"), jobs=(4, 5), price=3.6,
+        wanted_at=1.0, sent_at=2.0, accepted_at=3.0, running_at=4.0, joined_at=5.0, released_at=6.0, release_reason="failed",
+        delete_sent_at=7.0, failure=Failure(FailureReason.EVICTED, "it's \"gone\"\n"), told_at=8.0,
+    )  # fmt: skip
+    with journal.writing():
+        journal.save([a_launch(), launch])
+    assert journal.unfinished() == [launch]
+
+
+def test_finished_launches_are_not_unfinished(journal: Journal) -> None:
+    """Gone is gone; the newest launch of a node is remembered all the same."""
+    gone = a_launch(gone_at=NOW + 9)
+    with journal.writing():
+        journal.save([gone])
+    assert journal.unfinished() == []
+    assert journal.last_of_each_node() == [gone]
+
+
+def test_a_step_that_fails_is_not_recorded_at_all(journal: Journal) -> None:
+    """One transaction: all or nothing."""
+    with pytest.raises(RuntimeError), journal.writing():
+        journal.save([a_launch()])
+        raise RuntimeError
+    assert journal.unfinished() == []
+
+
+def test_a_dropped_wish_leaves_a_newer_one(journal: Journal) -> None:
+    """A resume seen to, while a newer resume for the node has just come in: the newer one stays."""
+    newer = a_wish(request="r2")
+    with journal.writing():
+        journal.take_in(a_request("r1"), [a_wish()])
+        journal.take_in(a_request("r2"), [newer])
+        journal.drop([a_wish()])
+    assert journal.wishes() == [newer]
+
+
+def test_what_is_over_is_forgotten(journal: Journal) -> None:
+    """The journal does not grow for ever; what is unfinished stays however old it is."""
+    with journal.writing():
+        journal.save([a_launch(gone_at=NOW), a_launch(node="az-2", id="l2")])
+        journal.take_in(a_request(), [])
+        journal.note([Event(NOW, NODE, None, "old")])
+        journal.forget(NOW + 10)
+    assert [launch.node for launch in journal.launches()] == ["az-2"]
+    assert journal.requests() == []
+    assert journal.events() == []
+
+
+def test_events_are_told_by_node(journal: Journal) -> None:
+    """`why NODE` shows the node's own events only."""
+    mine, other = Event(NOW, NODE, None, "x"), Event(NOW, NodeName("az-2"), None, "y")
+    with journal.writing():
+        journal.note([mine, other])
+    assert journal.events(NODE) == [mine]
+    assert journal.events() == [mine, other]
+
+
+def test_the_command_line_reads_beside_the_daemon(tmp_path: Path, journal: Journal) -> None:
+    """Read-only, while the writer is open; and it cannot write."""
+    with journal.writing():
+        journal.save([a_launch()])
+    reader = Journal.open(tmp_path / "journal.db", readonly=True)
+    assert len(reader.unfinished()) == 1
+    with pytest.raises(JournalError), reader.writing():
+        reader.save([a_launch()])
+
+
+def test_a_journal_that_is_not_there_is_one_clear_line(tmp_path: Path) -> None:
+    """`slurm-azure status` on a machine where the daemon never ran."""
+    with pytest.raises(JournalError, match="has slurm-azured run on this machine"):
+        Journal.open(tmp_path / "none.db", readonly=True)
+
+
+def test_a_newer_journal_is_refused(tmp_path: Path) -> None:
+    """A downgrade must not write into a schema it does not know."""
+    db = sqlite3.connect(tmp_path / "journal.db")
+    db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(JournalError, match="newer slurm-azure"):
+        Journal.open(tmp_path / "journal.db")
+
+
+def test_only_its_owner_reads_the_journal(tmp_path: Path, journal: Journal) -> None:
+    """Mode 0600: node names and Azure's messages are nobody else's business."""
+    assert (tmp_path / "journal.db").stat().st_mode & 0o777 == 0o600
+    journal.close()
+
+
+def test_what_was_committed_survives_kill_9(tmp_path: Path) -> None:
+    """Invariant 1: the writer is killed right after its commit; a new one finds everything."""
+    code = """
+import os, sys; sys.path.insert(0, sys.argv[2])
+from pathlib import Path
+from slurm_azure.journal import Journal
+from tests.support.nodes import a_launch
+journal = Journal.open(Path(sys.argv[1]))
+with journal.writing():
+    journal.save([a_launch(node=f"az-{n}", id=f"l{n}") for n in range(1000)])
+os.kill(os.getpid(), 9)
+"""
+    root = Path(__file__).resolve().parents[1]
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "journal.db"), str(root)], check=False, env={**os.environ})
+    assert done.returncode == -signal.SIGKILL
+    assert len(Journal.open(tmp_path / "journal.db").unfinished()) == 1000
