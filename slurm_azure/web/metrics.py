@@ -156,9 +156,9 @@ class Metrics:
         self._stages = self._histogram(
             "stage_duration_seconds", "How long the stages of launches took.", _MINUTES, "pool", "stage"
         )
-        self._calls = self._counter("azure_requests", "Calls to Azure by how they ended.", "call", "outcome")
+        self._calls = self._counter("arm_requests", "Calls to Azure by how they ended.", "call", "outcome")
         self._call_seconds = self._histogram(
-            "azure_request_duration_seconds", "How long calls to Azure took.", _SECONDS, "call"
+            "arm_request_duration_seconds", "How long calls to Azure took.", _SECONDS, "call"
         )
 
     def _make_self(self, version: str) -> None:
