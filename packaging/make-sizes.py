@@ -24,8 +24,8 @@ from typing import Any
 Row = dict[str, Any]
 
 BY_HAND = (
-    "entered by hand 2026-11 after Microsoft Learn, Sizes for virtual machines in Azure; HB, HX, GPU, E v5 and L v3 rows compared "
-    "with the list of AKS node sizes in microsoft/aspire; cores by thread not compared with the API"
+    "entered by hand 2026-11 after Microsoft Learn, Sizes for virtual machines in Azure; HB, HX, GPU, E v5 and L v3 rows "
+    "compared with the list of AKS node sizes in microsoft/aspire; cores by thread not compared with the API"
 )
 
 
@@ -98,7 +98,7 @@ def from_data(items: list[Row], source: str) -> Iterator[Row]:
     """Rows of a size list; capabilities are a list of names and texts (the API) or a mapping (scalelib)."""
     for item in items:
         given = item["capabilities"]
-        has = given if isinstance(given, dict) else {capability["name"]: capability["value"] for capability in given}
+        has: Row = given if isinstance(given, dict) else {capability["name"]: capability["value"] for capability in given}
         vcpus = int(has.get("vCPUsAvailable", has["vCPUs"]))  # sizes with constrained vCPUs have fewer available
         yield row(item["name"], vcpus, int(has["vCPUsPerCore"]), float(has["MemoryGB"]), int(has.get("GPUs", 0)), source)
 

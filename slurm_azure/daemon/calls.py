@@ -57,6 +57,10 @@ class Calls:
         """Whether any call is under way."""
         return any(self.under_way.values())
 
+    def pending(self) -> bool:
+        """Whether nothing has ended since the last look: all that is under way still is."""
+        return self._results.empty()
+
     def close(self) -> None:
         """Start nothing more; calls under way are left to end by themselves."""
         for pool in self._pools.values():

@@ -1,0 +1,76 @@
+"""A Cloud that records what it is asked and answers what a test has set: for the daemon's tests and benchmarks."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from slurm_azure.azure.cloud import Call, VmOrder
+from slurm_azure.model import Failure, Vm, VmName, VmState
+
+
+class RecordingCloud:
+    """VMs are there, running, as soon as they are created, and gone as soon as they are deleted, unless a test says else.
+
+    `orders` and `deleted` have every create and delete call, in order. `on_create`, `on_delete` and `on_list` run first
+    and may raise what the seam allows. `slow_deletes`: deleted VMs stay, as deleting, until `finish_deletes`.
+    """
+
+    def __init__(self) -> None:
+        self.orders: list[VmOrder] = []
+        self.deleted: list[VmName] = []
+        self.lists = 0
+        self.vms: dict[VmName, Vm] = {}
+        self.new_state = VmState.SUCCEEDED
+        self.slow_deletes = False
+        self.causes: dict[VmName, Failure] = {}
+        self.wait: dict[Call, float] = {}
+        self.on_create: Callable[[VmOrder], None] = lambda order: None
+        self.on_delete: Callable[[VmName], None] = lambda name: None
+        self.on_list: Callable[[], None] = lambda: None
+        self._lock = threading.Lock()
+
+    def reserve(self, call: Call) -> float:
+        return self.wait.get(call, 0.0)
+
+    def create(self, order: VmOrder) -> None:
+        with self._lock:
+            self.orders.append(order)
+        self.on_create(order)
+        self.make(order)
+
+    def make(self, order: VmOrder) -> None:
+        """The effect of a create call."""
+        offer = order.offer
+        vm = Vm(order.vm_name, order.node, order.launch, order.pool, self.new_state, offer.size, offer.zone, offer.priority)
+        with self._lock:
+            self.vms.setdefault(order.vm_name, vm)
+
+    def delete(self, name: VmName) -> bool:
+        with self._lock:
+            self.deleted.append(name)
+        self.on_delete(name)
+        with self._lock:
+            if name not in self.vms:
+                return True
+            if self.slow_deletes:
+                self.vms[name] = replace(self.vms[name], state=VmState.DELETING)
+            else:
+                del self.vms[name]
+            return False
+
+    def finish_deletes(self) -> None:
+        """What is being deleted is gone."""
+        with self._lock:
+            self.vms = {name: vm for name, vm in self.vms.items() if vm.state is not VmState.DELETING}
+
+    def list(self) -> Iterable[Vm]:
+        with self._lock:
+            self.lists += 1
+        self.on_list()
+        with self._lock:
+            return tuple(self.vms.values())
+
+    def why_failed(self, name: VmName) -> Failure | None:
+        return self.causes.get(name)
