@@ -34,14 +34,22 @@ from slurm_azure.config import Config
 from slurm_azure.errors import RenderError
 
 TEMPLATE = "user-data.yaml.j2"
-JOIN_SCRIPT = "join.py"
+SCRIPTS = ("join.py", "slurm_node/*.py")
 OVERRIDES = Path("/etc/slurm-azure/cloud-init")
 LIMIT = 65535
 """Bytes Azure takes as customData, before base64 (Microsoft, "Custom data and cloud-init on Azure Virtual Machines")."""
 
-_INDENT = " " * 6
+_INDENT = " " * 4
 _NOT_ASCII = re.compile(r"[^ -~]")
 _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A file of the join script: its path below its folder, and its text indented for a YAML literal block."""
+
+    path: str
+    block: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +77,7 @@ class UserData:
         )
         self._environment.filters["yaml"] = quote
         self._template = self._load()
+        self._scripts = self._read_scripts()
         self._pools: dict[str, _PoolPart] = {}
 
     def render(self, node: str, pool: str) -> str:
@@ -88,7 +97,7 @@ class UserData:
         try:
             return self._environment.get_template(TEMPLATE)
         except TemplateNotFound:
-            places = " or ".join(map(str, self._folders))
+            places = " nor in ".join(map(str, self._folders))
             raise RenderError(f"{TEMPLATE} is neither in {places}: reinstall slurm-azure or give its folder") from None
         except (TemplateError, UnicodeDecodeError) as error:
             _complain(error)
@@ -103,26 +112,27 @@ class UserData:
         if pool not in self._config.pools:
             raise RenderError(f"there is no pool {pool!r} in the configuration")
         settings = json.dumps(node_settings(self._config, pool), indent=1)
-        join = self._file(JOIN_SCRIPT)
         known = {
             "pool": pool,
             "config": self._config,
             "settings": _block(settings, "settings"),
-            "join": _block(join, JOIN_SCRIPT),
+            "scripts": self._scripts,
         }
         ours = self._fill(known, sample)
         _check_cloud_config(ours)
         site = self._config.pools[pool].user_data
         return _PoolPart(known, None if site is None else read_site_part(Path(site), pool))
 
-    def _file(self, name: str) -> str:
-        file = next((folder / name for folder in self._folders if (folder / name).is_file()), None)
-        if file is None:
-            raise RenderError(f"{name} is neither in {' or '.join(map(str, self._folders))}")
+    def _read_scripts(self) -> tuple[Script, ...]:
+        files: dict[str, Path] = {}
+        for folder in reversed(self._folders):
+            files |= {str(file.relative_to(folder)): file for pattern in SCRIPTS for file in folder.glob(pattern)}
+        if SCRIPTS[0] not in files:
+            raise RenderError(f"{SCRIPTS[0]} is neither in {' nor in '.join(map(str, self._folders))}")
         try:
-            return file.read_text(encoding="utf-8")
+            return tuple(Script(name, _block(files[name].read_text(encoding="utf-8"), name)) for name in sorted(files))
         except (OSError, UnicodeDecodeError) as error:
-            raise RenderError(f"{file}: {error}") from None
+            raise RenderError(f"{TEMPLATE}: its scripts cannot be read: {error}") from None
 
 
 def quote(text: object) -> str:
@@ -143,7 +153,7 @@ def _block(text: str, name: str) -> str:
     if bad is not None:
         raise RenderError(f"{name}:{bad}: holds a character that YAML cannot carry as it is (a control character or CR)")
     if lines[0][:1].isspace() or not lines[0]:
-        raise RenderError(f"{name}:1: must not be empty or begin with a blank")
+        raise RenderError(f"{name}:1: the first line must not be empty or begin with a blank")
     return "\n".join(_INDENT + line if line else "" for line in lines)
 
 
