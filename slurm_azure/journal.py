@@ -8,7 +8,9 @@ moments, so a node's timeline is derived and not stored twice.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
+import logging
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -31,6 +33,8 @@ from slurm_azure.model import (
     VmName,
     Wish,
 )
+
+log = logging.getLogger(__name__)
 
 SCHEMA_VERSION = 1
 
@@ -97,9 +101,20 @@ class Journal:
 
     @classmethod
     def open(cls, path: Path, readonly: bool = False) -> Self:
-        """Open (and, unless `readonly`, make or migrate) the journal at `path`. Raises JournalError."""
+        """Open (and, unless `readonly`, make or migrate) the journal at `path`. Raises JournalError.
+
+        One that is damaged is set aside and a new one begun: launches come back from the VMs' tags and Slurm's states.
+        """
         try:
-            return cls(_connect_readonly(path) if readonly else _connect(path))
+            if readonly:
+                return cls(_connect_readonly(path))
+            try:
+                return cls(_connect(path))
+            except sqlite3.OperationalError:
+                raise  # a full disk, a missing permission, a lock: the file itself is sound
+            except sqlite3.DatabaseError as error:
+                _set_aside(path, error)
+                return cls(_connect(path))
         except sqlite3.Error as error:
             raise JournalError(f"journal {path}: {error}; is it on a local disk, and readable by this user?") from None
 
@@ -214,6 +229,9 @@ def _connect(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None, timeout=5.0, check_same_thread=False)
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
+    if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+        db.close()
+        raise sqlite3.DatabaseError("quick_check found damage")
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if version > SCHEMA_VERSION:
         db.close()
@@ -223,6 +241,16 @@ def _connect(path: Path) -> sqlite3.Connection:
     if version == 0:
         db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
     return db
+
+
+def _set_aside(path: Path, error: sqlite3.DatabaseError) -> None:
+    number = next(n for n in itertools.count(1) if not path.with_suffix(f".damaged-{n}").exists())
+    aside = path.with_suffix(f".damaged-{number}")
+    log.critical("journal %s is damaged (%s): kept as %s; a new one is rebuilt from VM tags and Slurm", path, error, aside.name)
+    path.rename(aside)
+    for tail in ("-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(path.name + tail).rename(aside.with_name(aside.name + tail))
 
 
 def _connect_readonly(path: Path) -> sqlite3.Connection:

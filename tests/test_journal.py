@@ -120,6 +120,15 @@ def test_a_newer_journal_is_refused(tmp_path: Path) -> None:
         Journal.open(tmp_path / "journal.db")
 
 
+@pytest.mark.parametrize("damage", [b"this was a database once" * 100, b"SQLite format 3\0" + b"\xff" * 5000], ids=["text", "torn"])
+def test_a_damaged_journal_is_set_aside(tmp_path: Path, damage: bytes) -> None:
+    """S29: the daemon starts, with an empty journal, and the damaged one is kept for a person to look at."""
+    path = tmp_path / "journal.db"
+    path.write_bytes(damage)
+    assert Journal.open(path).unfinished() == []
+    assert (tmp_path / "journal.damaged-1").read_bytes() == damage
+
+
 def test_only_its_owner_reads_the_journal(tmp_path: Path, journal: Journal) -> None:
     """Mode 0600: node names and Azure's messages are nobody else's business."""
     assert (tmp_path / "journal.db").stat().st_mode & 0o777 == 0o600

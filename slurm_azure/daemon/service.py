@@ -116,7 +116,7 @@ class Service:
                 notify("WATCHDOG=1")
                 wait = min(wait, watchdog)
             if not self.stopping:
-                parts.bell.wait(min(wait, 15.0))
+                parts.bell.wait(min(wait, 5.0))
 
     def _stop(self, parts: Parts) -> None:
         """Start nothing more; let calls under way end, and record how they ended."""
