@@ -99,8 +99,8 @@ def from_data(items: list[Row], source: str) -> Iterator[Row]:
     for item in items:
         given = item["capabilities"]
         has: Row = given if isinstance(given, dict) else {capability["name"]: capability["value"] for capability in given}
-        vcpus = int(has.get("vCPUsAvailable", has["vCPUs"]))  # sizes with constrained vCPUs have fewer available
-        yield row(item["name"], vcpus, int(has["vCPUsPerCore"]), float(has["MemoryGB"]), int(has.get("GPUs", 0)), source)
+        vcpus = int(has.get("vCPUsAvailable") or has["vCPUs"])  # sizes with constrained vCPUs have fewer available
+        yield row(item["name"], vcpus, int(has["vCPUsPerCore"]), float(has["MemoryGB"]), int(has.get("GPUs") or 0), source)
 
 
 def collect(data: Path) -> Row:
