@@ -157,9 +157,7 @@ class Metrics:
             "stage_duration_seconds", "How long the stages of launches took.", _MINUTES, "pool", "stage"
         )
         self._calls = self._counter("arm_requests", "Calls to Azure by how they ended.", "call", "outcome")
-        self._call_seconds = self._histogram(
-            "arm_request_duration_seconds", "How long calls to Azure took.", _SECONDS, "call"
-        )
+        self._call_seconds = self._histogram("arm_request_duration_seconds", "How long calls to Azure took.", _SECONDS, "call")
 
     def _make_self(self, version: str) -> None:
         self._ticks = self._histogram("tick_duration_seconds", "How long ticks took that reached their end.", _SECONDS)
@@ -168,6 +166,7 @@ class Metrics:
         self._reload_ok = self._own_gauge(
             "config_last_reload_successful", "0 if the configuration in use is older than its file."
         )
+        self._reload_ok.set(1)  # without a configuration that can be read the daemon would not run
         self._last_reload = self._own_gauge(
             "config_last_reload_success_timestamp_seconds", "When the configuration in use was read."
         )

@@ -64,9 +64,11 @@ class MetricsServer:
 def _listen(listen: str, lifetime: float) -> _Server:
     host, _, port = listen.rpartition(":")
     try:
+        if int(port) > 65535:  # getaddrinfo would take it modulo 65536
+            raise ValueError("a port is at most 65535")
         family, _, _, _, address = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
         return _Server(family, address, lifetime)
-    except (OSError, OverflowError, ValueError) as error:
+    except (OSError, ValueError) as error:
         cause = getattr(error, "strerror", None) or str(error)
         raise PreflightError(
             f"metrics.listen {listen}: cannot listen there: {cause}; choose another address or port, or off"
