@@ -167,7 +167,7 @@ class Actor:
         return f"create {name}" not in self.under_way and f"delete {name}" not in self.under_way
 
     def _may_start(self, call: Call, now: float) -> bool:
-        return self.calls.under_way["azure"] < self.calls.calls_at_once and now >= self.next_token[call]
+        return self.calls.room() and now >= self.next_token[call]
 
     def _token(self, call: Call, now: float) -> bool:
         wait = self.cloud.reserve(call)
@@ -178,7 +178,7 @@ class Actor:
     def _wait(self, queued: Collection[str], call: Call, kind: str, now: float) -> float:
         if not queued:
             return float("inf")
-        if self.calls.under_way["azure"] >= self.calls.calls_at_once:
+        if not self.calls.room():
             return float("inf")  # the end of a call rings the bell
         return max(
             0.0, self.next_token[call] - now, self.patience.soonest((f"{kind} {name}" for name in queued), now) - now

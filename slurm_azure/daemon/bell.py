@@ -24,7 +24,7 @@ class Bell:
 
     def ring(self) -> None:
         """Wake the loop. From any thread; a full FIFO has rung already."""
-        with contextlib.suppress(BlockingIOError):
+        with contextlib.suppress(OSError):  # full, or closed under a call that ended late
             os.write(self.fd, b"\n")
 
     def wait(self, seconds: float) -> None:

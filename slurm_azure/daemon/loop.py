@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 SOON = 0.2  # seconds between rounds while things change: one decision for many results
 STEADY = 1.0  # ... while something moves: deadlines are in whole seconds
+WRITE_WITHIN = 0.25  # ... between commits: an answer that is lost in between is asked for again, by name
 PRUNE = 3600.0
 
 
@@ -55,7 +56,7 @@ class Loop:
         self.looking: set[str] = set()
         self.not_before = {"nodes": 0.0, "list": 0.0}
         self.next_list = self.next_slurm = 0.0
-        self.last_round = self.last_prune = 0.0
+        self.last_round = self.last_prune = self.last_commit = 0.0
         self.changed = True
 
     def turn(self) -> float:
@@ -66,15 +67,16 @@ class Loop:
             self._collect(now)
             if self._round_is_due(now):
                 self._round(now)
-            self.unwritten.commit(self.journal)
+            if now - self.last_commit >= WRITE_WITHIN:
+                self._commit(now)
             self.tally.journal_works(True)
         except JournalError as error:
             self.tally.journal_works(False)
             log.error("%s", error)
             return 5.0
         self._look(now)
-        calls_again = self.actor.pump(now) if not self.unwritten else SOON
-        return max(0.0, min(calls_again, self._next_round() - now, self.next_list - now, self.next_slurm - now))
+        due = min(self.actor.pump(now), self._next_round() - now, self.next_list - now, self.next_slurm - now)
+        return max(0.0, min(due, WRITE_WITHIN) if self.unwritten else due)
 
     def record_only(self) -> None:
         """Record how calls ended, and start nothing: the daemon is stopping. Never raises."""
@@ -96,13 +98,12 @@ class Loop:
     def _take_in(self, now: float) -> None:
         for taken in self.spool.take_in(self.journal, self.world.pool_of, now):
             self.world.wish(taken.wishes)
-            self.changed = True
+            self.changed, self.last_round = True, 0.0  # somebody waits: the next round is now
             self.tally.request(taken.request.kind, len(taken.wishes))
             log.info("%s %s (request %s)", taken.request.kind.value, taken.request.nodes, taken.request.id)
             if taken.strangers:
-                log.warning(
-                    "request %s: not in any pool, left alone: %s", taken.request.id, fold(taken.strangers)[:1000]
-                )
+                strangers = ",".join(taken.strangers)[:1000]
+                log.warning("request %s: not in any pool, left alone: %s", taken.request.id, strangers)
 
     # results of calls
 
@@ -212,6 +213,10 @@ class Loop:
                 self._put(replace(launch, told_at=now))
         self.changed = True
 
+    def _commit(self, now: float) -> None:
+        self.last_commit = now
+        self.unwritten.commit(self.journal)
+
     # decide
 
     def _round_is_due(self, now: float) -> bool:
@@ -228,7 +233,7 @@ class Loop:
         facts = Facts(now, self.settings.policy, self.world.slurm_at, self.world.list_at)
         effects = [effect for record in self.world.records(self.settings.policy) for effect in decide(record, facts)]
         creates = self._apply(effects, now)
-        self.unwritten.commit(self.journal)  # every launch is in the journal before its create call
+        self._commit(now)  # every launch is in the journal before its create call
         self.actor.want([*effects, *creates], now)
         self.actor.keep_only(lambda launch: launch.node in self.world.live)
         self._plan_looks(now)

@@ -100,9 +100,6 @@ class Service:
         finally:
             parts.close()
             os.close(lock)
-        if parts.calls.busy():
-            logging.shutdown()
-            os._exit(0)  # a call still hangs in its thread; all that is known is in the journal
         return 0
 
     def _serve(self, parts: Parts) -> None:
@@ -111,12 +108,21 @@ class Service:
             if self.reloading:
                 self.reloading = False
                 self._reload(parts)
-            wait = parts.loop.turn()
+            wait = self._turn(parts)
             if watchdog is not None:
                 notify("WATCHDOG=1")
                 wait = min(wait, watchdog)
             if not self.stopping:
                 parts.bell.wait(min(wait, 5.0))
+
+    def _turn(self, parts: Parts) -> float:
+        """One turn; a fault of ours in it is logged whole, and does not stop the nodes it is not about."""
+        try:
+            return parts.loop.turn()
+        except Exception:
+            log.exception("a turn of the loop has failed; the next one follows in 5 s")
+            parts.metrics.tick_failed()
+            return 5.0
 
     def _stop(self, parts: Parts) -> None:
         """Start nothing more; let calls under way end, and record how they ended."""

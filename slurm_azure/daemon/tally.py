@@ -65,28 +65,35 @@ class Tally:
         pool = after.pool
         if before is None:
             self.metrics.count_launch(pool)
-        was = before or after
-        for stage, begin, end, old in (
-            (StageName.ACCEPTED, after.planned_at, after.accepted_at, before and before.accepted_at),
-            (StageName.RUNNING, after.accepted_at, after.running_at, before and before.running_at),
-            (StageName.JOINED, after.running_at, after.joined_at, before and before.joined_at),
-            (StageName.TOTAL, after.planned_at, after.joined_at, before and before.joined_at),
-            (StageName.GONE, after.released_at, after.gone_at, before and before.gone_at),
-        ):
-            if begin is not None and end is not None and old is None:
-                self.metrics.observe_stage(pool, stage, max(0.0, end - begin))
-        if after.joined_at is not None and (before is None or before.joined_at is None):
+        if _new(before, after, "accepted_at"):
+            self._stage(pool, StageName.ACCEPTED, after.planned_at, after.accepted_at)
+        if _new(before, after, "running_at"):
+            self._stage(pool, StageName.RUNNING, after.accepted_at, after.running_at)
+        if _new(before, after, "joined_at"):
+            self._stage(pool, StageName.JOINED, after.running_at, after.joined_at)
+            self._stage(pool, StageName.TOTAL, after.planned_at, after.joined_at)
             self.metrics.count_joined(pool)
-        if after.released_at is not None and (before is None or before.released_at is None):
+        if _new(before, after, "released_at"):
             self.metrics.count_release(pool, after.release_reason)
-        if after.failure is not None and (before is None or was.failure is None):
+        if _new(before, after, "gone_at"):
+            self._stage(pool, StageName.GONE, after.released_at, after.gone_at)
+        if after.failure is not None and _new(before, after, "failure"):
             self.metrics.count_failure(pool, after.failure.reason)
+
+    def _stage(self, pool: PoolName, stage: StageName, begin: float | None, end: float | None) -> None:
+        if begin is not None and end is not None:
+            self.metrics.observe_stage(pool, stage, max(0.0, end - begin))
 
     def round_done(self, world: World, settings: Settings, spool_depth: int, seconds: float, now: float) -> None:
         """A round is over: show the state it left."""
         self.last_round = now
         self.metrics.show(cluster_state(world, settings, spool_depth, now, self.slurm_ok, self.azure_ok))
         self.metrics.tick_done(seconds, now)
+
+
+def _new(before: Launch | None, after: Launch, moment: str) -> bool:
+    """Whether a moment of the launch has been observed just now."""
+    return getattr(after, moment) is not None and (before is None or getattr(before, moment) is None)
 
 
 def _outcome(error: Exception | None) -> Outcome:

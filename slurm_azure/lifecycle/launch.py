@@ -42,7 +42,11 @@ def _wanted(record: NodeRecord, wish: Wish | None, facts: Facts) -> bool:
     if wish is not None and not _stale(record, wish, facts):
         return True
     slurm = record.slurm
-    return slurm is not None and slurm.power is Power.WAKING and not slurm.down
+    if slurm is None or slurm.power is not Power.WAKING or slurm.down:
+        return False
+    # A look at Slurm from before the last launch was let go would show what that one was for, and serve it twice.
+    ended = [launch.released_at or 0.0 for launch in (*record.dying, record.last) if launch is not None]
+    return facts.slurm_at is not None and facts.slurm_at > max(ended, default=0.0)
 
 
 def _stale(record: NodeRecord, wish: Wish, facts: Facts) -> bool:

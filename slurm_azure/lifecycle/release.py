@@ -14,6 +14,8 @@ def release(record: NodeRecord, facts: Facts) -> tuple[NodeRecord, list[Effect]]
     effects: list[Effect] = []
     record = _obey_wishes(record, facts, effects)
     record = _follow_slurm(record, facts, effects)
+    if not record.dying:
+        return record, effects
     dying = []
     for launch in record.dying:
         moved = _push(record, launch, facts, effects)

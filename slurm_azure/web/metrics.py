@@ -64,7 +64,7 @@ class StageName(StrEnum):
 
 def _known(value: str, closed: type[StrEnum]) -> str:
     """`value` if it is on the list, else `other`: a label never grows beyond its list."""
-    return value if value in {member.value for member in closed} else _OTHER
+    return value if value in closed._value2member_map_ else _OTHER
 
 
 class _StateCollector(Collector):

@@ -189,6 +189,8 @@ def test_a_vm_that_fails_later_is_asked_why_and_goes(daemon: Daemon) -> None:
     daemon.cloud.new_state = VmState.FAILED
     resume(daemon, "az-1", "az-1")
     daemon.cloud.causes = {VmName("az-1-0001"): Failure(FailureReason.CAPACITY, "ZonalAllocationFailed: none left in zone 2")}
+    daemon.settle(10)
+    daemon.power(Power.STOPPING, "az-1", down=True)
     daemon.settle(20)
     assert daemon.slurm.told[0][2] == "slurm-azure: capacity: ZonalAllocationFailed: none left in zone 2"
     assert daemon.cloud.deleted == ["az-1-0001"]
@@ -277,6 +279,7 @@ def test_after_kill_9_everything_goes_on(daemon: Daemon, settled: float) -> None
     daemon.restart()
     daemon.settle(30)
     assert len(daemon.cloud.vms) == 5
+    daemon.power(Power.STOPPING, *(f"az-{n}" for n in range(1, 6)))
     daemon.hook("suspend", "az-[1-5]")
     daemon.parts.loop.turn()
     daemon.restart()

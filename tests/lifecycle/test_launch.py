@@ -71,3 +71,12 @@ def test_a_node_of_no_pool_is_left_alone() -> None:
     """Invariant 5: Slurm powers up a node that is not ours (any more)."""
     _, effects = launch(a_record(pool=None, slurm=a_node(Power.WAKING)), facts())
     assert effects == []
+
+
+def test_an_old_look_at_slurm_does_not_bring_back_what_was_just_suspended() -> None:
+    """The suspend request came after Slurm was last seen: that it showed the node powering up then is no reason now."""
+    dying = a_launch(sent_at=NOW, released_at=NOW + 100)
+    stale = launch(a_record(dying=(dying,), slurm=a_node(Power.WAKING)), facts(NOW + 101, slurm_at=NOW + 99))
+    fresh = launch(a_record(dying=(dying,), slurm=a_node(Power.WAKING)), facts(NOW + 103, slurm_at=NOW + 102))
+    assert plans(stale[1]) == []
+    assert len(plans(fresh[1])) == 1
