@@ -34,11 +34,8 @@ class ReleaseReason(StrEnum):
     """Why a VM had to go."""
 
     SUSPEND = "suspend"  # Slurm powered the node down
-    FAILED = "failed"  # the launch failed
-    RESUME_FAIL = "resume-fail"  # Slurm gave up on the node
-    VANISHED = "vanished"  # the VM went without us
-    ORPHAN = "orphan"  # a VM of the cluster that no launch accounts for
-    UNWANTED = "unwanted"  # Slurm does not want the node (any more)
+    FAILED = "failed"  # its launch failed (node_failures_total says why)
+    UNWANTED = "unwanted"  # Slurm did not want the node, or its pool is configured no more
 
 
 class Outcome(StrEnum):
@@ -52,8 +49,8 @@ class Outcome(StrEnum):
 
 
 class StageName(StrEnum):
-    """The stages of a launch that are timed, each from the end of the one before; `total` from request to joined,
-    `gone` from release to Azure's word that the VM is not there."""
+    """The stages of a launch that are timed, each from the end of the one before (`accepted` from the launch's planning);
+    `total` from planning to joined, `gone` from release to Azure's word that the VM is not there."""
 
     ACCEPTED = "accepted"
     RUNNING = "running"
