@@ -64,7 +64,9 @@ def this_release() -> Release:
         subprocess.run(["apt-get", "--quiet=2", "update"], check=True)
         sources = parse_targets(_index_targets(), codename)
     if not sources:
-        raise PreflightError(f"apt has no source for {codename or 'this release'}: see /etc/apt/sources.list and sources.list.d")
+        raise PreflightError(
+            f"apt has no source for {codename or 'this release'}: see /etc/apt/sources.list and sources.list.d"
+        )
     return Release(codename, sources)
 
 
@@ -86,7 +88,10 @@ def _index_targets() -> str:
 
 def _build(folder: Path) -> None:
     release = this_release()
-    print(f"Building the root file system of {release.codename} (once; {len(packages(release.codename))} packages) ...", flush=True)
+    print(
+        f"Building the root file system of {release.codename} (once; {len(packages(release.codename))} packages) ...",
+        flush=True,
+    )
     log = folder.with_suffix(".log")
     with log.open("wb") as output:
         done = subprocess.run(sandbox.guarded(_mmdebstrap(release, folder)), stdout=output, stderr=output, check=False)
@@ -97,7 +102,9 @@ def _build(folder: Path) -> None:
 
 
 def _mmdebstrap(release: Release, folder: Path) -> list[str]:
-    fetching = subprocess.run(["apt-config", "dump", "Acquire::http", "Acquire::https"], check=True, capture_output=True, text=True)
+    fetching = subprocess.run(
+        ["apt-config", "dump", "Acquire::http", "Acquire::https"], check=True, capture_output=True, text=True
+    )
     apt = ['Acquire::Languages "none"', *(line.rstrip(";") for line in fetching.stdout.splitlines())]
     dpkg = ["force-unsafe-io", *(f"path-exclude=/usr/share/{place}/*" for place in _LEFT_OUT)]
     keyring = Path(_KEYRING.format(origin=_ARCHIVES[_origin()]))

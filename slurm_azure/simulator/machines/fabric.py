@@ -10,6 +10,7 @@ import contextlib
 import ipaddress
 import json
 import signal
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,34 +37,43 @@ class Lease:
     name: str
 
 
-async def bridge_address(bridge: str) -> ipaddress.IPv4Interface:
-    """The address of `bridge` with its subnet: the first that is more than a single host's. Raises FabricError."""
-    process = await asyncio.create_subprocess_exec(
-        "ip", "-json", "-4", "address", "show", "dev", bridge, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
+async def bridge_addresses(bridge: str) -> list[ipaddress.IPv4Interface]:
+    """The addresses of `bridge` that have a subnet, in its order. Raises FabricError if there is none."""
+    pipe = asyncio.subprocess.PIPE
+    ask = ["ip", "-json", "-4", "address", "show", "dev", bridge]
+    process = await asyncio.create_subprocess_exec(*ask, stdout=pipe, stderr=pipe)
     out, err = await process.communicate()
     if process.returncode != 0:
         raise FabricError(f"bridge {bridge}: {err.decode(errors='replace').strip()}")
-    for entry in json.loads(out)[0].get("addr_info", []):
-        if entry["prefixlen"] < 32:
-            return ipaddress.IPv4Interface(f"{entry['local']}/{entry['prefixlen']}")
-    raise FabricError(f"bridge {bridge} has no address with a subnet: give it one, such as 10.77.0.1/16")
+    entries = json.loads(out)[0].get("addr_info", [])
+    found = [ipaddress.IPv4Interface(f"{entry['local']}/{entry['prefixlen']}") for entry in entries if entry["prefixlen"] < 32]
+    if not found:
+        raise FabricError(f"bridge {bridge} has no address with a subnet: give it one, such as 10.77.0.1/16")
+    return found
 
 
-def arguments(bridge: str, address: ipaddress.IPv4Interface) -> list[str]:
-    """dnsmasq's arguments (man dnsmasq(8)): static leases only, routes to the platform's two addresses, and names."""
-    here = str(address.ip)
-    routes = ",".join(f"{target},{here}" for target in ("0.0.0.0/0", f"{WIRE_SERVER}/32", f"{METADATA}/32"))
+def arguments(bridge: str, addresses: Sequence[ipaddress.IPv4Interface]) -> list[str]:
+    """dnsmasq's arguments (man dnsmasq(8)): in each subnet static leases only, with routes to the platform's addresses;
+    and Azure's names, which lead to the first address. Any other name is answered at once with "no such name": munged
+    stalls for as long as a look-up waits for a server far away."""
+    names = [f"--address=/{name}/{addresses[0].ip}" for name in AZURE_NAMES]
     return [
         "dnsmasq", "--keep-in-foreground", "--log-facility=-", "--user=root", "--conf-file=/dev/null", "--pid-file",
-        f"--interface={bridge}", "--bind-interfaces",
-        f"--dhcp-range={address.network.network_address},static,{address.netmask}",
-        f"--dhcp-hostsfile={_MOUNT_POINT}/leases", "--dhcp-ignore-names", "--leasefile-ro", "--dhcp-authoritative", "--no-ping",
-        "--quiet-dhcp", f"--dhcp-option=3,{here}", f"--dhcp-option=6,{WIRE_SERVER}", f"--dhcp-option=121,{routes}",
+        f"--interface={bridge}", "--bind-interfaces", "--leasefile-ro", "--dhcp-authoritative", "--no-ping", "--quiet-dhcp",
+        f"--dhcp-hostsfile={_MOUNT_POINT}/leases", "--dhcp-ignore-names", f"--dhcp-option=6,{WIRE_SERVER}",
         f"--dhcp-option-force=245,{WIRE_SERVER}",
-        # Names outside the site are answered at once with "no such name": a look-up that waits for a server far away stalls munged.
-        "--no-resolv", "--no-hosts", f"--addn-hosts={_MOUNT_POINT}/names", "--server=/#/", *(f"--address=/{name}/{here}" for name in AZURE_NAMES),
+        *(option for number, address in enumerate(addresses) for option in _subnet_options(f"subnet{number}", address)),
+        "--no-resolv", "--no-hosts", f"--addn-hosts={_MOUNT_POINT}/names", "--server=/#/", *names,
     ]  # fmt: skip
+
+
+def _subnet_options(tag: str, gateway: ipaddress.IPv4Interface) -> list[str]:
+    routes = ",".join(f"{target},{gateway.ip}" for target in ("0.0.0.0/0", f"{WIRE_SERVER}/32", f"{METADATA}/32"))
+    return [
+        f"--dhcp-range=set:{tag},{gateway.network.network_address},static,{gateway.netmask}",
+        f"--dhcp-option=tag:{tag},3,{gateway.ip}",
+        f"--dhcp-option=tag:{tag},121,{routes}",
+    ]
 
 
 class Fabric:
@@ -78,10 +88,10 @@ class Fabric:
 
     async def start(self) -> None:
         """Start dnsmasq out of the root file system `root`. Raises FabricError if the bridge has no subnet."""
-        address = await bridge_address(self._bridge)
+        addresses = await bridge_addresses(self._bridge)
         self._folder.mkdir(parents=True, exist_ok=True)
         self._write()
-        inside = ["chroot", str(self._root), *arguments(self._bridge, address)]
+        inside = ["chroot", str(self._root), *arguments(self._bridge, addresses)]
         bind = ["mount", "--bind", str(self._folder), f"{self._root}{_MOUNT_POINT}"]
         # The bind mount shows dnsmasq its files without writing into the root file system, and is seen by nobody else.
         script = f'{" ".join(bind)} && mount --bind /dev {self._root}/dev && exec "$@"'

@@ -89,7 +89,11 @@ class NamespaceMachine:
         self._fabric.add(Lease(self._spec.mac, self._spec.ip, self._spec.computer_name))
         pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(
-            *boxes.command(self._box), env=boxes.variables(self._box), stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe
+            *boxes.command(self._box),
+            env=boxes.variables(self._box),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=pipe,
+            stderr=pipe,
         )
         self._process = process
         if not self._wanted:  # destroyed while the process was being made

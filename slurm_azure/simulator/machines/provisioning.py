@@ -35,8 +35,13 @@ def provisioning_document(spec: MachineSpec) -> bytes:
     if spec.custom_data is not None:
         answers["CustomData"] = base64.b64encode(spec.custom_data).decode()
     _fill(section, "LinuxProvisioningConfigurationSet", answers)
-    _fill(_section(root, "PlatformSettingsSection"), "PlatformSettings", {"KmsServerHostname": "kms", "ProvisionGuestAgent": "true"})
-    return ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    _fill(
+        _section(root, "PlatformSettingsSection"),
+        "PlatformSettings",
+        {"KmsServerHostname": "kms", "ProvisionGuestAgent": "true"},
+    )
+    text: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    return text
 
 
 def put_files(folder: Path, spec: MachineSpec) -> None:

@@ -1,0 +1,54 @@
+"""What the site has in the simulated Azure: a subscription, a network, the daemon's principal, the nodes' identity, a vault."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from slurm_azure.demo.fabric import BURST_SUBNET, HEAD_SUBNET
+
+TENANT = "5e1fca5e-0000-4000-8000-00000000a001"
+SUBSCRIPTION = "5e1fca5e-0000-4000-8000-00000000b001"
+CLIENT = "5e1fca5e-0000-4000-8000-00000000d001"
+RESOURCE_GROUP = "slurm-burst"
+SECRET_FILE, MUNGE_KEY = "daemon.secret", "munge.key"
+
+
+def estate() -> dict[str, Any]:
+    """The estate as the simulator reads it; the secret and the munge key are made when it first does."""
+    identity = {
+        "name": "slurm-nodes",
+        "resource_group": RESOURCE_GROUP,
+        "client_id": "5e1fca5e-0000-4000-8000-00000000c001",
+        "principal_id": "5e1fca5e-0000-4000-8000-00000000c002",
+    }
+    network = {"name": "vnet", "resource_group": "net", "subnets": {"head": HEAD_SUBNET, "burst": BURST_SUBNET}}
+    subscription = {
+        "id": SUBSCRIPTION,
+        "name": "site in miniature",
+        "resource_groups": [RESOURCE_GROUP, "net"],
+        "virtual_networks": [network],
+        "identities": [identity],
+    }
+    daemon = {
+        "name": "slurm-azured",
+        "client_id": CLIENT,
+        "object_id": "5e1fca5e-0000-4000-8000-00000000d002",
+        "secret_file": SECRET_FILE,
+        "generate": True,
+    }
+    key = {"file": MUNGE_KEY, "encoding": "base64", "generate": 1024}
+    vault = {"name": "miniature", "secrets": {"munge-key": key}, "readers": ["slurm-nodes"]}
+    return {
+        "tenant": TENANT,
+        "location": "westeurope",
+        "subscriptions": [subscription],
+        "service_principals": [daemon],
+        "vaults": [vault],
+    }
+
+
+def write_estate(file: Path) -> None:
+    """Write the estate for the simulator; the files it names stand beside it."""
+    file.write_text(json.dumps(estate(), indent=1), encoding="utf-8")
