@@ -11,6 +11,7 @@ from pathlib import Path
 from slurm_azure import __version__
 from slurm_azure.azure.catalog import Catalog
 from slurm_azure.azure.cloud import Cloud
+from slurm_azure.azure.limits import Limits
 from slurm_azure.boot.user_data import UserData
 from slurm_azure.config import Config
 from slurm_azure.daemon.act import Actor
@@ -41,6 +42,7 @@ class Parts:
     journal: Journal
     metrics: Metrics
     server: MetricsServer | None
+    limits: Limits
 
     def close(self) -> None:
         """Close what is open; what the journal has stays."""
@@ -66,13 +68,14 @@ def assemble(
     bell = Bell(run / "wake")
     calls = Calls(bell, clock, config.limits.calls_at_once)
     settings = settings_of(config)
+    limits = Limits(config.limits.requests)
     metrics = Metrics(__version__, config.pools)
     tally = Tally(metrics)
-    actor = Actor(cloud or make_cloud(config), scheduler or make_scheduler(config), calls, settings.render)
+    actor = Actor(cloud or make_cloud(config, limits), scheduler or make_scheduler(config), calls, settings.render)
     loop = Loop(settings, journal, Spool(state / "spool"), actor, calls, tally, clock, new_id=new_id)
     listen = config.metrics.listen
     server = None if listen == "off" else MetricsServer(listen, metrics, lambda: tally.health(clock()))
-    return Parts(loop, actor, calls, bell, journal, metrics, server)
+    return Parts(loop, actor, calls, bell, journal, metrics, server, limits)
 
 
 def settings_of(config: Config) -> Settings:
@@ -100,11 +103,12 @@ def price_of(config: Config, catalog: Catalog) -> Callable[[PoolName, Offer], fl
     return price
 
 
-def make_cloud(config: Config) -> Cloud:
-    """The real Azure. Imports the SDK, which takes a while."""
+def make_cloud(config: Config, limits: Limits) -> Cloud:
+    """The real Azure. Imports the SDK, which takes a while. `limits` outlives a reload: the budgets are still spent."""
     from slurm_azure.azure.compute import AzureCompute
+    from slurm_azure.azure.credential import make_credential
 
-    return AzureCompute.connect(config)
+    return AzureCompute(config, make_credential(config.azure), limits)
 
 
 def make_scheduler(config: Config) -> Scheduler:

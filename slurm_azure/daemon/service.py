@@ -139,7 +139,7 @@ class Service:
         try:
             config: Config = load_config(self.config_file)
             parts.loop.reload(settings_of(config))
-            parts.actor.use(make_cloud(config), make_scheduler(config))
+            parts.actor.use(make_cloud(config, parts.limits), make_scheduler(config))
             parts.metrics.set_pools(config.pools)
         except SlurmAzureError as error:
             log.error("the configuration stays as it was; the new one has mistakes:")
