@@ -1,4 +1,4 @@
-"""The body of the one PUT that makes a VM with its NIC and disk (Microsoft.Compute virtualMachines, create or update).
+"""A VM in Azure's JSON: the body of the one PUT that makes it with its NIC and disk, and what a list says of it.
 
 Shapes: Microsoft's OpenAPI of Microsoft.Compute 2024-07-01 and the ARM template schema 2026-03-01. NIC and OS disk carry
 `deleteOption: Delete`, so that one DELETE takes all of it away again.
@@ -16,11 +16,13 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from sys import intern
 from typing import Any
 
 from slurm_azure.azure.cloud import VmOrder
 from slurm_azure.config import Config, Image, OsDisk, Pool
-from slurm_azure.model import PoolName, Priority
+from slurm_azure.model import LaunchId, NodeName, PoolName, Priority, Vm, VmName, VmState
 
 Json = dict[str, Any]
 
@@ -160,3 +162,47 @@ def _network(nic: Json, tags: Mapping[str, str]) -> Json:
         "networkApiVersion": _NETWORK_API,
         "networkInterfaceConfigurations": [{"name": "nic", "properties": nic, "tags": tags}],
     }
+
+
+_STATES = {
+    "creating": VmState.CREATING,
+    "succeeded": VmState.SUCCEEDED,
+    "failed": VmState.FAILED,
+    "canceled": VmState.FAILED,
+    "deleting": VmState.DELETING,
+}
+
+
+def read_vm(item: Json, cluster: str) -> Vm | None:
+    """A VM as Azure lists it, if it carries the tag of `cluster`; None = somebody else's. Raises KeyError and the like for
+    what is no VM."""
+    tags = _own_tags(item.get("tags") or {})
+    if tags.get(TAG_CLUSTER) != cluster:
+        return None
+    properties = item["properties"]
+    zones = item.get("zones") or (None,)
+    spot = properties.get("priority") in ("Spot", "Low")
+    created = properties.get("timeCreated")
+    return Vm(
+        name=VmName(item["name"]),
+        node=NodeName(tags.get(TAG_NODE, "")),
+        launch=LaunchId(tags.get(TAG_LAUNCH, "")),
+        pool=PoolName(intern(tags.get(TAG_POOL, ""))),
+        state=_STATES.get(str(properties.get("provisioningState")).lower(), VmState.OTHER),
+        size=intern(str((properties.get("hardwareProfile") or {}).get("vmSize") or "")),
+        zone=zones[0],
+        priority=Priority.SPOT if spot else Priority.ON_DEMAND,
+        created_at=None if created is None else datetime.fromisoformat(created).timestamp(),
+    )
+
+
+def _own_tags(tags: Mapping[str, str]) -> Mapping[str, str]:
+    """Tags by their names as we write them: Azure takes tag names in any case, and may send them in another."""
+    if TAG_CLUSTER in tags:
+        return tags
+    return {name.lower(): value for name, value in tags.items()}
+
+
+def launch_of(item: Json) -> str:
+    """The launch that made this VM, from its tag; '' = none of ours."""
+    return _own_tags(item.get("tags") or {}).get(TAG_LAUNCH, "")
