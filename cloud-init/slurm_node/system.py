@@ -74,10 +74,15 @@ def say_on_console(text: str) -> None:
     """A line on the console itself too: cloud-init's output may go elsewhere by the image's configuration."""
     say(text)
     try:
-        with open("/dev/console", "w", encoding="utf-8") as console:
-            console.write(f"slurm-azure: {text}\r\n")
+        console = os.open("/dev/console", os.O_WRONLY | os.O_APPEND | os.O_NOCTTY)
+    except OSError:
+        return
+    try:
+        os.write(console, f"slurm-azure: {text}\r\n".encode("utf-8"))
     except OSError:
         pass
+    finally:
+        os.close(console)
 
 
 def power_off() -> None:
