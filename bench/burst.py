@@ -21,7 +21,8 @@ NODES, RUNS = 5000, 5
 
 def measure() -> list[Figure]:
     """Hook, spool, journal on this disk, decisions, user data and the call itself; no HTTP."""
-    return [Figure(f"request of {NODES} nodes in {NODES // 2} jobs: hook to last create call", "s", [_run() for _ in range(RUNS)], 1.0)]
+    what = f"request of {NODES} nodes in {NODES // 2} jobs: hook to last create call"
+    return [Figure(what, "s", [_run() for _ in range(RUNS)], 1.0)]
 
 
 def _resume_file() -> bytes:

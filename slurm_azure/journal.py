@@ -166,12 +166,8 @@ class Journal:
 
     def requests(self, since: float = 0.0, ids: Sequence[RequestId] | None = None) -> list[TakenRequest]:
         """Requests taken in since a moment, oldest first; or just those with the given ids."""
-        rows = self._db.execute(
-            "SELECT id, kind, nodes, at, taken_at, jobs FROM requests WHERE at >= ? ORDER BY at", (since,)
-        )
-        found = (
-            TakenRequest(RequestId(r[0]), RequestKind(r[1]), r[2], r[3], r[4], tuple(json.loads(r[5]))) for r in rows
-        )
+        rows = self._db.execute("SELECT id, kind, nodes, at, taken_at, jobs FROM requests WHERE at >= ? ORDER BY at", (since,))
+        found = (TakenRequest(RequestId(r[0]), RequestKind(r[1]), r[2], r[3], r[4], tuple(json.loads(r[5]))) for r in rows)
         return [request for request in found if ids is None or request.id in ids]
 
     # launches
@@ -202,18 +198,15 @@ class Journal:
 
     def note(self, events: Iterable[Event]) -> None:
         """Record events."""
-        self._db.executemany(
-            "INSERT INTO events VALUES (?, ?, ?, ?)", ((e.at, e.node, e.launch, e.text) for e in events)
-        )
+        self._db.executemany("INSERT INTO events VALUES (?, ?, ?, ?)", ((e.at, e.node, e.launch, e.text) for e in events))
 
     def events(self, node: str | None = None, since: float = 0.0) -> list[Event]:
         """Events since a moment, oldest first; of one node if given."""
         rows = self._db.execute(
-            "SELECT at, node, launch, text FROM events WHERE at >= ? AND node = ifnull(?, node) ORDER BY at, rowid", (since, node)
+            "SELECT at, node, launch, text FROM events WHERE at >= ? AND node = ifnull(?, node) ORDER BY at, rowid",
+            (since, node),
         )
-        return [
-            Event(at, NodeName(name), LaunchId(launch) if launch else None, text) for at, name, launch, text in rows
-        ]
+        return [Event(at, NodeName(name), LaunchId(launch) if launch else None, text) for at, name, launch, text in rows]
 
     def forget(self, before: float) -> None:
         """Drop what has been over since before a moment, so that the journal does not grow for ever."""
@@ -255,9 +248,7 @@ def _set_aside(path: Path, error: sqlite3.DatabaseError) -> None:
 
 def _connect_readonly(path: Path) -> sqlite3.Connection:
     if not path.exists():
-        raise JournalError(
-            f"journal {path}: not there; has slurm-azured run on this machine (--state names another folder)?"
-        )
+        raise JournalError(f"journal {path}: not there; has slurm-azured run on this machine (--state names another folder)?")
     return sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, timeout=5.0)
 
 

@@ -103,7 +103,7 @@ limits: {requests: {write_bust: 3}}
     ("changes", "expected"),
     [
         ({"partitions": {"cloud": {"pools": ["nope"]}}}, "partitions.cloud.pools[0]: there is no pool 'nope'"),
-        ({"mounts": [{"source": "a:/x", "path": "/x"}, {"source": "b:/y", "path": "/x/"}]}, "mounts[1].path: /x/ is a mount already"),
+        ({"mounts": [{"source": "a:/x", "path": "/x"}, {"source": "b:/y", "path": "/x/"}]}, "mounts[1].path: /x/ is a mount"),
         ({"mounts": [{"source": "no-colon", "path": "relative"}]}, "mounts[0].source"),
         ({"metrics": {"listen": "everywhere"}}, "metrics.listen"),
     ],
@@ -157,7 +157,9 @@ def test_spot_offers_come_before_their_fallback(tmp_path: Path) -> None:
 
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20)
-documents = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3))
+documents = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3)
+)
 
 
 @given(key=st.sampled_from(sorted(Config.model_fields)), value=documents)
@@ -167,4 +169,5 @@ def test_no_value_crashes_the_reader(tmp_path_factory: pytest.TempPathFactory, k
     try:
         load_config(file)
     except ConfigError as error:
-        assert error.mistakes
+        if not error.mistakes:
+            raise

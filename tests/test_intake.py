@@ -102,9 +102,7 @@ def test_a_request_by_root_belongs_to_the_spools_owner(tmp_path: Path) -> None:
 def test_a_hook_loads_nothing_but_builtins_and_a_few_modules() -> None:
     """Start-up is what a hook costs: no azure, json, sqlite3, pathlib or subprocess behind it."""
     code = "import sys; sys.path.insert(0, sys.argv[1]); import slurm_azure.intake; print(*sys.modules, sep='\\n')"
-    done = subprocess.run(
-        [sys.executable, "-IS", "-c", code, str(HOOKS.parent)], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-IS", "-c", code, str(HOOKS.parent)], capture_output=True, text=True, check=True)
     bare = subprocess.run(
         [sys.executable, "-IS", "-c", "import sys; print(*sys.modules, sep='\\n')"], capture_output=True, text=True, check=True
     )
@@ -114,7 +112,9 @@ def test_a_hook_loads_nothing_but_builtins_and_a_few_modules() -> None:
 
 
 @given(nodes=st.binary(), resume_file=st.binary(), kind=st.sampled_from(KINDS), now=st.integers(0, 2**62))
-def test_what_is_accepted_can_be_read(tmp_path_factory: pytest.TempPathFactory, nodes: bytes, resume_file: bytes, kind: str, now: int) -> None:
+def test_what_is_accepted_can_be_read(
+    tmp_path_factory: pytest.TempPathFactory, nodes: bytes, resume_file: bytes, kind: str, now: int
+) -> None:
     """The file format keeps any bytes: newlines, quotes, no UTF-8 at all."""
     path = accept(str(tmp_path_factory.mktemp("spool")), kind, nodes, resume_file, now)
     got_kind, at, got_nodes, got_file = read(Path(path).read_bytes())

@@ -180,9 +180,7 @@ class Actor:
             return float("inf")
         if not self.calls.room():
             return float("inf")  # the end of a call rings the bell
-        return max(
-            0.0, self.next_token[call] - now, self.patience.soonest((f"{kind} {name}" for name in queued), now) - now
-        )
+        return max(0.0, self.next_token[call] - now, self.patience.soonest((f"{kind} {name}" for name in queued), now) - now)
 
     def _say(self, says: list[Say]) -> None:
         """One call for each equal saying and reason, however many nodes."""

@@ -83,9 +83,7 @@ def settings_of(config: Config) -> Settings:
     user_data = UserData(config)
     for name, pool in config.pools.items():
         user_data.render(expand(pool.nodes)[0], name)  # a template that is broken shows now, not at a launch
-    return make_settings(
-        config, lambda launch: user_data.render(launch.node, launch.pool), price_of(config, Catalog.load())
-    )
+    return make_settings(config, lambda launch: user_data.render(launch.node, launch.pool), price_of(config, Catalog.load()))
 
 
 def price_of(config: Config, catalog: Catalog) -> Callable[[PoolName, Offer], float | None]:

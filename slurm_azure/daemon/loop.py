@@ -200,9 +200,7 @@ class Loop:
                 self.actor.patience.hold(f"say {name}", now + 5.0)
             return
         refused = result.value
-        log.info(
-            "told Slurm: %s %s%s", fold(names), batch.saying.name.lower(), f" ({batch.reason})" if batch.reason else ""
-        )
+        log.info("told Slurm: %s %s%s", fold(names), batch.saying.name.lower(), f" ({batch.reason})" if batch.reason else "")
         for say in batch.says:
             self.world.said_at[say.node] = now
             if say.node in refused:

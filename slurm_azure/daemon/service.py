@@ -37,18 +37,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "slurm-azured", description="Keeps Azure VMs and Slurm's cloud nodes in agreement."
-    )
-    parser.add_argument(
-        "--config", type=Path, default=Path(os.environ.get("SLURM_AZURE_CONFIG", DEFAULT_FILE)), metavar="FILE"
-    )
+    parser = argparse.ArgumentParser("slurm-azured", description="Keeps Azure VMs and Slurm's cloud nodes in agreement.")
+    parser.add_argument("--config", type=Path, default=Path(os.environ.get("SLURM_AZURE_CONFIG", DEFAULT_FILE)), metavar="FILE")
     parser.add_argument(
         "--state", type=Path, default=DEFAULT_STATE, metavar="DIR", help="journal and spool (default %(default)s)"
     )
-    parser.add_argument(
-        "--run", type=Path, default=DEFAULT_RUN, metavar="DIR", help="the wake-up FIFO (default %(default)s)"
-    )
+    parser.add_argument("--run", type=Path, default=DEFAULT_RUN, metavar="DIR", help="the wake-up FIFO (default %(default)s)")
     parser.add_argument("-v", "--verbose", action="store_true", help="log every call")
     parser.add_argument("--version", action="version", version=f"slurm-azured {__version__}")
     return parser

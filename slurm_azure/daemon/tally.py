@@ -129,9 +129,7 @@ def cluster_state(
         nodes[pool, NodeState.FAILED] += 1
     for pool, size in sizes.items():
         nodes[pool, NodeState.OFF] = size - sum(nodes[pool, state] for state in NodeState if state is not NodeState.OFF)
-    vms: Counter[tuple[PoolName, VmState]] = Counter(
-        (vm.pool, vm.state) for group in world.vms.values() for vm in group
-    )
+    vms: Counter[tuple[PoolName, VmState]] = Counter((vm.pool, vm.state) for group in world.vms.values() for vm in group)
     orphans = sum(len(names) for names in world.stray_since.values())
     timeouts = {name: pool.resume_timeout for name, pool in settings.policy.pools.items()}
     return ClusterState(nodes, vms, orphans, spool_depth, pending, cost, timeouts, slurm_ok, azure_ok)

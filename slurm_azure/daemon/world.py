@@ -104,14 +104,10 @@ class World:
 
     def records(self, policy: Policy) -> Iterator[NodeRecord]:
         """A record of each node that is not simply off and at rest."""
-        names: dict[NodeName, None] = dict.fromkeys(
-            self.wishes
-        )  # first, in their order: whole jobs one after the other
+        names: dict[NodeName, None] = dict.fromkeys(self.wishes)  # first, in their order: whole jobs one after the other
         for group in (self.live, self.dying, self.vms):
             names.update(dict.fromkeys(group))
-        names.update(
-            dict.fromkeys(name for name, node in self.slurm.items() if node.power is not Power.OFF or node.down)
-        )
+        names.update(dict.fromkeys(name for name, node in self.slurm.items() if node.power is not Power.OFF or node.down))
         for name in names:
             yield self._record(name, policy)
 

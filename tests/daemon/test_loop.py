@@ -75,7 +75,7 @@ def test_names_that_are_not_ours_do_not_stop_the_others(daemon: Daemon) -> None:
 def test_whole_jobs_are_created_one_after_the_other(daemon: Daemon) -> None:
     """The resume file says which nodes make which job: creates go job by job, not by node number."""
     daemon.cloud.wait[Call.CREATE] = 5.0
-    jobs = b'{"jobs":[{"job_id":8,"nodes_resume":"az-[3,9]"},{"job_id":7,"nodes_resume":"az-[1,5]"}],"all_nodes_resume":"az-[1,3,5,9]"}'
+    jobs = b'{"jobs":[{"job_id":8,"nodes_resume":"az-[3,9]"},{"job_id":7,"nodes_resume":"az-[1,5]"}]}'
     daemon.hook("resume", "az-[1,3,5,9]", jobs)
     daemon.settle(1)
     assert daemon.cloud.orders == []

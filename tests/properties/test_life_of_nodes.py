@@ -36,7 +36,8 @@ class LifeOfNodes(RuleBasedStateMachine):
         for what, names, reason in slurm.told[self.heard :]:
             for name in names:
                 if what is Tell.DOWN:
-                    slurm.set_power(slurm.states[name].power if name in slurm.states else Power.OFF, name, reason=reason, down=True)
+                    power = slurm.states[name].power if name in slurm.states else Power.OFF
+                    slurm.set_power(power, name, reason=reason, down=True)
                 elif what is Tell.POWER_DOWN_FORCE:
                     node = slurm.states.get(name)
                     slurm.set_power(Power.OFF, name, reason=node.reason if node else "", down=bool(node and node.down))
