@@ -97,8 +97,11 @@ class BudgetPolicy(SansIOHTTPPolicy[HttpRequest, HttpResponse]):
     def on_response(self, request: PipelineRequest[HttpRequest], response: PipelineResponse[HttpRequest, HttpResponse]) -> None:
         """An answer came."""
         call: Call = request.context[OPTION]
-        self._limits.learn(call, response.http_response.headers)
-        self._heard(call, response.http_response.status_code, time.perf_counter() - request.context["began"])
+        answer = response.http_response
+        self._limits.learn(call, answer.headers)
+        self._heard(call, answer.status_code, time.perf_counter() - request.context["began"])
+        if answer.status_code < 300 and not answer.headers.get("Retry-After", "0").isdecimal():
+            del answer.headers["Retry-After"]  # the SDK wants whole seconds, and would fail on a create that was accepted
 
     def on_exception(self, request: PipelineRequest[HttpRequest]) -> None:
         """None came."""
