@@ -1,0 +1,113 @@
+"""The front door of Azure Resource Manager: who calls, may they, and which operation is meant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from fnmatch import fnmatchcase
+
+from slurm_azure.simulator.call import Call, Reply
+from slurm_azure.simulator.estate import Principal
+from slurm_azure.simulator.refusal import Refusal
+from slurm_azure.simulator.routes import Match, Route, Router
+from slurm_azure.simulator.tokens import TokenRejected, Tokens
+from slurm_azure.simulator.world.world import World
+
+_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(?:-[a-z]+)?", re.IGNORECASE)
+
+
+class ResourceManager:
+    """Checks token, api-version and permission of each call, and hands it to its operation."""
+
+    def __init__(self, world: World, tokens: Tokens, routes: Iterable[Route], is_audience: Callable[[str], bool]) -> None:
+        self._world = world
+        self._tokens = tokens
+        self._router = Router(routes)
+        self._is_audience = is_audience
+
+    def answer(self, call: Call) -> Reply:
+        """The answer to a call; raises Refusal. Sets `call.operation` as soon as it is known."""
+        match = self._router.match(call.method, call.path)
+        if match is not None and match.route is not None:
+            call.operation = match.route.operation
+        call.principal = self._authenticate(call)
+        _check_version(call)
+        route = _route(call, match)
+        call.parameters = match.parameters if match else {}
+        self._authorize(call, route.action)
+        reply = route.handler(call)
+        reply.headers |= self._identifiers()
+        return reply
+
+    def _authenticate(self, call: Call) -> Principal:
+        kind, _, token = call.headers.get("Authorization", "").partition(" ")
+        if kind.lower() != "bearer" or not token:
+            message = "Authentication failed. The 'Authorization' header is missing."
+            raise self._unauthorized("AuthenticationFailed", message)
+        try:
+            claims = self._tokens.check(token.strip())
+        except TokenRejected as error:
+            code = "ExpiredAuthenticationToken" if error.expired else "InvalidAuthenticationToken"
+            raise self._unauthorized(code, str(error)) from None
+        if not self._is_audience(claims.audience):
+            message = (
+                f"The access token has been obtained for wrong audience or resource '{claims.audience}'. It should exactly "
+                "match with one of the allowed audiences 'https://management.core.windows.net/',"
+                "'https://management.azure.com/'."
+            )
+            raise self._unauthorized("InvalidAuthenticationTokenAudience", message)
+        known = self._world.principals.get(claims.client_id)
+        return known or Principal(claims.client_id, claims.client_id, claims.object_id, ())
+
+    def _unauthorized(self, code: str, message: str) -> Refusal:
+        challenge = (
+            f'Bearer authorization_uri="https://login.microsoftonline.com/{self._world.estate.tenant}", '
+            f'error="invalid_token", error_description="{message}"'
+        )
+        return Refusal(401, code, message, headers={"WWW-Authenticate": challenge, "x-ms-failure-cause": "gateway"})
+
+    def _authorize(self, call: Call, action: str) -> None:
+        principal = call.principal
+        assert principal is not None
+        if any(fnmatchcase(action.lower(), pattern.lower()) for pattern in principal.actions):
+            return
+        raise Refusal(
+            403,
+            "AuthorizationFailed",
+            f"The client '{principal.client_id}' with object id '{principal.object_id}' does not have authorization to perform "
+            f"action '{action}' over scope '{call.path}' or the scope is invalid. If access was recently granted, please "
+            "refresh your credentials.",
+            headers={"x-ms-failure-cause": "gateway"},
+        )
+
+    def _identifiers(self) -> dict[str, str]:
+        request = self._world.new_uuid()
+        return {
+            "x-ms-request-id": request,
+            "x-ms-correlation-request-id": request,
+            "Cache-Control": "no-cache",
+            "Pragma": "no-cache",
+            "Expires": "-1",
+            "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+            "X-Content-Type-Options": "nosniff",
+        }
+
+
+def _check_version(call: Call) -> None:
+    if not call.api_version:
+        message = "The api-version query parameter (?api-version=) is required for all requests."
+        raise Refusal(400, "MissingApiVersionParameter", message)
+    if not _VERSION.fullmatch(call.api_version):
+        message = f"The api-version '{call.api_version}' is invalid. It has to be a date such as 2024-07-01."
+        raise Refusal(400, "InvalidApiVersionParameter", message)
+
+
+def _route(call: Call, match: Match | None) -> Route:
+    if match is None:
+        parts = call.path.split("/providers/", 1)
+        provider = parts[1].split("/")[0] if len(parts) == 2 else ""
+        message = f"The resource type could not be found in the namespace '{provider}' for api version '{call.api_version}'."
+        raise Refusal(404, "InvalidResourceType", message)
+    if match.route is None:
+        raise Refusal(405, "MethodNotAllowed", f"The HTTP method '{call.method}' is not supported at this location.")
+    return match.route

@@ -1,0 +1,169 @@
+"""Microsoft.Compute/virtualMachines: the operations of the OpenAPI file virtualMachine.json that are simulated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from slurm_azure.simulator.arm import asynchronous, vm_json
+from slurm_azure.simulator.arm.paging import page
+from slurm_azure.simulator.call import Call, Reply
+from slurm_azure.simulator.refusal import Refusal, invalid_parameter, malformed, marked_for_deletion, resource_not_found
+from slurm_azure.simulator.resource_id import COMPUTE, location_name
+from slurm_azure.simulator.routes import Route
+from slurm_azure.simulator.world import vm_factory, vm_request
+from slurm_azure.simulator.world.provisioning import Provisioning
+from slurm_azure.simulator.world.vm import CREATING, DELETING, FAILED, VirtualMachine, packed
+from slurm_azure.simulator.world.world import World
+
+_KIND = "Microsoft.Compute/virtualMachines"
+_GROUP = "/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}/providers/" + _KIND
+_ONE = _GROUP + "/{vmName}"
+_ALL = "/subscriptions/{subscriptionId}/providers/" + _KIND
+_BY_LOCATION = "/subscriptions/{subscriptionId}/providers/Microsoft.Compute/locations/{location}/virtualMachines"
+
+
+class VirtualMachines:
+    """Answers the requests on virtual machines. `page_size` is a list's, `retry_after` (seconds, 0 = none) a header's."""
+
+    def __init__(self, world: World, provisioning: Provisioning, page_size: int, retry_after: int) -> None:
+        self._world = world
+        self._provisioning = provisioning
+        self._page_size = page_size
+        self._retry_after = retry_after
+
+    def routes(self) -> list[Route]:
+        """The operations, with the action of role definitions each needs."""
+        read, write, delete = f"{_KIND}/read", f"{_KIND}/write", f"{_KIND}/delete"
+        return [
+            Route("PUT", _ONE, "VirtualMachines_CreateOrUpdate", write, self.put),
+            Route("PATCH", _ONE, "VirtualMachines_Update", write, self.patch),
+            Route("GET", _ONE, "VirtualMachines_Get", read, self.get),
+            Route("DELETE", _ONE, "VirtualMachines_Delete", delete, self.delete),
+            Route("GET", _ONE + "/instanceView", "VirtualMachines_InstanceView", f"{_KIND}/instanceView/read", self.view),
+            Route("GET", _GROUP, "VirtualMachines_List", read, self.list_group),
+            Route("GET", _ALL, "VirtualMachines_ListAll", read, self.list_all),
+            Route("GET", _BY_LOCATION, "VirtualMachines_ListByLocation", read, self.list_location),
+        ]
+
+    def put(self, call: Call) -> Reply:
+        """Create (201) or update (200)."""
+        group = self._world.group(call.parameters["subscriptionId"], call.parameters["resourceGroupName"])
+        name = call.parameters["vmName"]
+        vm = group.vms.get(name.lower())
+        if vm is not None and vm.provisioning == DELETING:
+            raise marked_for_deletion("create/update", vm.name)
+        _check_conditions(call, vm)
+        request = vm_request.read(name, call.json_object())
+        if vm is not None:
+            return self._update(call, vm, request)
+        vm = vm_factory.make(self._world, group, name, request)
+        self._provisioning.create(vm)
+        return self._begun(call, vm, 201)
+
+    def _update(self, call: Call, vm: VirtualMachine, request: vm_request.VmRequest) -> Reply:
+        vm_factory.change(self._world, vm, request)
+        if vm.provisioning == FAILED and vm.machine is None:
+            vm.failure = None
+            self._provisioning.create(vm)
+        if vm.provisioning == CREATING:
+            return self._begun(call, vm, 200)
+        return Reply(200, vm_json.model(vm, self._world.estate.tenant))
+
+    def _begun(self, call: Call, vm: VirtualMachine, status: int) -> Reply:
+        assert vm.operation is not None
+        headers = asynchronous.headers(call, vm.operation, self._retry_after, location=False, provider=COMPUTE)
+        return Reply(status, vm_json.model(vm, self._world.estate.tenant), headers)
+
+    def patch(self, call: Call) -> Reply:
+        """Change tags, identity and userData of a VM that exists."""
+        vm = self._find(call)
+        if vm.provisioning == DELETING:
+            raise marked_for_deletion("update", vm.name)
+        _check_conditions(call, vm)
+        body = call.json_object()
+        properties = body.get("properties") or {}
+        if not isinstance(properties, dict):
+            raise malformed("'properties' is not an object")
+        vm_request.check_data(properties.get("userData"), "userData", "User data")
+        if body.get("tags") is not None:
+            vm.tags = vm_request.read_tags(body)
+        if isinstance(body.get("identity"), dict):
+            vm.system_identity, vm.identities = vm_factory.identities(self._world, vm.id, body["identity"])
+        if properties.get("userData") is not None:
+            vm.user_data = packed(properties["userData"])
+        vm.version += 1
+        return Reply(200, vm_json.model(vm, self._world.estate.tenant))
+
+    def get(self, call: Call) -> Reply:
+        """The VM, with what `$expand` asks for."""
+        vm = self._find(call)
+        expand = call.query.get("$expand", "")
+        if expand and not {part.strip().lower() for part in expand.split(",")} <= {"instanceview", "userdata"}:
+            raise invalid_parameter("$expand", f"The value of parameter $expand is invalid: '{expand}'.")
+        return Reply(200, vm_json.expanded(vm, self._world.estate.tenant, expand))
+
+    def view(self, call: Call) -> Reply:
+        """The VM's run-time state."""
+        return Reply(200, vm_json.instance_view(self._find(call)))
+
+    def delete(self, call: Call) -> Reply:
+        """Begin to delete (202), or say that there is nothing to delete (204)."""
+        group = self._world.group(call.parameters["subscriptionId"], call.parameters["resourceGroupName"])
+        vm = group.vms.get(call.parameters["vmName"].lower())
+        if vm is None:
+            return Reply(204)
+        operation = self._provisioning.delete(vm)
+        return Reply(202, None, asynchronous.headers(call, operation, self._retry_after, location=True, provider=COMPUTE))
+
+    def list_group(self, call: Call) -> Reply:
+        """The VMs of a resource group. `$expand=instanceView` goes only with the `$filter` of a scale set (OpenAPI)."""
+        group = self._world.group(call.parameters["subscriptionId"], call.parameters["resourceGroupName"])
+        if "$filter" in call.query or "$expand" in call.query:
+            raise Refusal(
+                400,
+                "OperationNotAllowed",
+                "The $filter and $expand options of this list apply to virtual machine scale sets, and there is none.",
+            )
+        return self._page(call, iter(group.vms.values()))
+
+    def list_all(self, call: Call) -> Reply:
+        """The VMs of a subscription; with `statusOnly=true` their states instead of their models."""
+        groups = self._world.groups_of(call.parameters["subscriptionId"])
+        vms = sorted((vm for group in groups for vm in group.vms.values()), key=lambda vm: vm.sequence)
+        if call.query.get("statusOnly", "").lower() == "true":
+            return page(call, vms, lambda vm: vm.sequence, vm_json.status_only, self._page_size)
+        return self._page(call, iter(vms))
+
+    def list_location(self, call: Call) -> Reply:
+        """The VMs of a subscription in one region."""
+        groups = self._world.groups_of(call.parameters["subscriptionId"])
+        wanted = location_name(call.parameters["location"])
+        vms = sorted((vm for group in groups for vm in group.vms.values() if vm.location == wanted), key=lambda vm: vm.sequence)
+        return self._page(call, iter(vms))
+
+    def _page(self, call: Call, vms: Iterator[VirtualMachine]) -> Reply:
+        tenant = self._world.estate.tenant
+        return page(call, vms, lambda vm: vm.sequence, lambda vm: vm_json.model(vm, tenant), self._page_size)
+
+    def _find(self, call: Call) -> VirtualMachine:
+        group = self._world.group(call.parameters["subscriptionId"], call.parameters["resourceGroupName"])
+        name = call.parameters["vmName"]
+        vm = group.vms.get(name.lower())
+        if vm is None:
+            raise resource_not_found(_KIND, name, group.name)
+        return vm
+
+
+def _check_conditions(call: Call, vm: VirtualMachine | None) -> None:
+    """If-Match and If-None-Match (OpenAPI, VirtualMachines_CreateOrUpdate)."""
+    unless, only = call.headers.get("If-None-Match"), call.headers.get("If-Match")
+    if unless is not None and unless != "*":
+        raise Refusal(400, "InvalidParameter", "The If-None-Match header can only be '*'.", "If-None-Match")
+    if unless == "*" and vm is not None:
+        raise Refusal(
+            412,
+            "PreconditionFailed",
+            f"The condition '*' in the If-None-Match header was not satisfied. The current etag value is '{vm.etag}'.",
+        )
+    if only is not None and (vm is None or only not in ("*", vm.etag)):
+        raise Refusal(412, "PreconditionFailed", f"The condition '{only}' in the If-Match header was not satisfied.")

@@ -1,0 +1,64 @@
+"""Secrets and certificates of principals: made once, kept in files that only their owner reads."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
+
+Maker = Callable[[], bytes]
+
+
+def read_or_make(file: Path, make: Maker | None) -> bytes:
+    """A file's content; if there is no such file and `make` is given, it is made first, with mode 0600. Raises OSError."""
+    if make is not None and not file.exists():
+        write_private(file, make())
+    return file.read_bytes()
+
+
+def write_private(file: Path, content: bytes) -> None:
+    """Write a file that only its owner can read, at no moment otherwise."""
+    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "wb") as stream:
+        os.fchmod(handle, 0o600)
+        stream.write(content)
+
+
+def new_secret() -> bytes:
+    """A client secret."""
+    return secrets.token_urlsafe(30).encode()
+
+
+def random_bytes(size: int) -> bytes:
+    """`size` random bytes."""
+    return secrets.token_bytes(size)
+
+
+def private_pem(key: rsa.RSAPrivateKey) -> bytes:
+    """A private key in PEM, not encrypted."""
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+
+
+def new_certificate(name: str) -> bytes:
+    """A service principal's private RSA key and self-signed certificate, one PEM."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=365))
+        .sign(key, hashes.SHA256())
+    )
+    return private_pem(key) + certificate.public_bytes(serialization.Encoding.PEM)

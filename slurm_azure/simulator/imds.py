@@ -1,0 +1,256 @@
+"""The Instance Metadata Service, which knows its caller by the address the call comes from.
+
+Source: "Azure Instance Metadata Service for virtual machines" and "How to use managed identities for Azure resources on an
+Azure VM to acquire an access token" (Microsoft Learn).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from slurm_azure.simulator.call import Call, Reply
+from slurm_azure.simulator.estate import Principal
+from slurm_azure.simulator.resource_id import same
+from slurm_azure.simulator.tokens import Tokens
+from slurm_azure.simulator.world.vm import VirtualMachine, unpacked
+from slurm_azure.simulator.world.world import World
+
+VERSIONS = ("2018-02-01", "2019-06-01", "2020-06-01", "2020-09-01", "2021-01-01", "2021-02-01", "2021-03-01", "2021-08-01")
+TOKEN_LIFETIME = 86399  # seconds, as in the documented sample
+_INSTANCE = "/metadata/instance"
+
+
+class InstanceMetadata:
+    """Answers at 169.254.169.254."""
+
+    def __init__(self, world: World, tokens: Tokens, is_resource: Callable[[str], bool]) -> None:
+        self._world = world
+        self._tokens = tokens
+        self._is_resource = is_resource
+
+    def answer(self, call: Call) -> Reply | None:
+        """The answer, or None where the path is not the metadata service's."""
+        path = call.path.rstrip("/").lower()
+        if not path.startswith("/metadata"):
+            return None
+        call.operation = _operation(path)
+        if call.headers.get("Metadata", "").lower() != "true":
+            if path == "/metadata/identity/oauth2/token":
+                return _identity_error("invalid_request", "Required metadata header not specified")
+            return _bad("Bad request. Required metadata header not specified")
+        if "X-Forwarded-For" in call.headers:
+            return _bad("Bad request. Requests that went through a proxy are not served")
+        if path == "/metadata/versions":
+            return Reply(200, {"apiVersions": list(VERSIONS)})
+        if call.method != "GET" and path != "/metadata/scheduledevents":
+            return Reply(405, {"error": "Method not allowed"})
+        vm = self._world.vms_by_address.get(call.remote)
+        if vm is None:
+            return Reply(404, {"error": f"Not found: no virtual machine has the address {call.remote}"})
+        if not re.fullmatch(r"20\d\d-\d\d-\d\d", call.api_version):
+            what = "is invalid" if call.api_version else "was not specified in the request"
+            newest = list(reversed(VERSIONS))[:3]
+            return Reply(400, {"error": f"Bad request. api-version {what}", "newest-versions": newest})
+        return self._for_vm(call, path, vm)
+
+    def _for_vm(self, call: Call, path: str, vm: VirtualMachine) -> Reply:
+        if path == "/metadata/identity/oauth2/token":
+            return self._token(call, vm)
+        if path == "/metadata/scheduledevents" and call.method == "GET":
+            return Reply(200, {"DocumentIncarnation": 1, "Events": []})
+        if path == _INSTANCE or path.startswith(_INSTANCE + "/"):
+            return _instance(call, vm)
+        return Reply(404, {"error": "Not found"})
+
+    def _token(self, call: Call, vm: VirtualMachine) -> Reply:
+        resource = call.query.get("resource", "")
+        if not resource:
+            return _identity_error("invalid_request", "Required query variable 'resource' is missing")
+        if not self._is_resource(resource):
+            text = f"AADSTS500011: The resource principal named {resource} was not found in the tenant."
+            return _identity_error("invalid_resource", text)
+        principal = _chosen(vm, call.query)
+        if isinstance(principal, str):
+            return _identity_error("invalid_request", principal)
+        now = int(self._world.clock.now())
+        return Reply(
+            200,
+            {
+                "access_token": self._tokens.issue(principal, resource, TOKEN_LIFETIME),
+                "client_id": principal.client_id,
+                "expires_in": str(TOKEN_LIFETIME),
+                "expires_on": str(now + TOKEN_LIFETIME),
+                "ext_expires_in": str(TOKEN_LIFETIME),
+                "not_before": str(now),
+                "resource": resource,
+                "token_type": "Bearer",
+            },
+        )
+
+
+def _chosen(vm: VirtualMachine, query: Mapping[str, str]) -> Principal | str:
+    """The identity a token is asked for, or why there is none."""
+    has = [*([vm.system_identity] if vm.system_identity else []), *vm.identities]
+    wanted = {
+        "client_id": query.get("client_id"),
+        "object_id": query.get("object_id") or query.get("principal_id"),
+        "resource_id": query.get("msi_res_id") or query.get("mi_res_id"),
+    }
+    for attribute, value in wanted.items():
+        if value is not None:
+            found = [identity for identity in has if same(str(getattr(identity, attribute)), value)]
+            return found[0] if found else "Identity not found"
+    if vm.system_identity is not None:
+        return vm.system_identity
+    if len(has) > 1:
+        return (
+            "Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in the token "
+            "request"
+        )
+    return has[0] if has else "Identity not found"
+
+
+def _instance(call: Call, vm: VirtualMachine) -> Reply:
+    """The document, or the part of it that the rest of the path names; a single value only with format=text."""
+    found: Any = {"compute": compute(vm), "network": network(vm)}
+    if call.query.get("extended", "").lower() == "true":
+        # What the platform's preprovisioning service would say; asked for by cloud-init's Azure datasource.
+        found["extended"] = {"compute": {"hasCustomData": vm.custom_data is not None, "ppsType": "None"}}
+    for part in call.path.strip("/").split("/")[2:]:
+        found = _member(found, part)
+        if found is None:
+            return Reply(404, {"error": "Not found"})
+    if call.query.get("format", "json").lower() == "text":
+        if isinstance(found, dict | list):
+            return _bad("Bad request. format=text is for a single value")
+        return Reply(200, raw=str(found).encode(), content_type="text/plain; charset=utf-8")
+    if not isinstance(found, dict | list):
+        return _bad("Bad request. Use api-version and format=text for a single value")
+    return Reply(200, found)
+
+
+def _member(owner: Any, part: str) -> Any:
+    if isinstance(owner, list):
+        return owner[int(part)] if part.isdigit() and int(part) < len(owner) else None
+    if isinstance(owner, dict):
+        return next((value for key, value in owner.items() if key.lower() == part.lower()), None)
+    return None
+
+
+def compute(vm: VirtualMachine) -> dict[str, Any]:
+    """The `compute` part: every value is text, as on Azure, except lists and objects."""
+    profile = vm.model.get("osProfile", {})
+    storage = vm.model["storageProfile"]
+    image = storage.get("imageReference") or {}
+    linux = profile.get("linuxConfiguration") or {}
+    password = not linux.get("disablePasswordAuthentication", False)
+    return {
+        "azEnvironment": "AzurePublicCloud",
+        "customData": "",
+        "evictionPolicy": vm.model.get("evictionPolicy", ""),
+        "isHostCompatibilityLayerVm": "false",
+        "licenseType": vm.model.get("licenseType", ""),
+        "location": vm.location,
+        "name": vm.name,
+        "offer": image.get("offer", ""),
+        "osProfile": {
+            "adminUsername": profile.get("adminUsername", ""),
+            "computerName": vm.computer_name,
+            "disablePasswordAuthentication": "false" if password else "true",
+        },
+        "osType": "Linux",
+        "placementGroupId": "",
+        "plan": {key: (vm.plan or {}).get(key, "") for key in ("name", "product", "publisher")},
+        "platformFaultDomain": "0",
+        "platformSubFaultDomain": "",
+        "platformUpdateDomain": "0",
+        "priority": vm.model.get("priority", ""),
+        "provider": "Microsoft.Compute",
+        "publicKeys": (linux.get("ssh") or {}).get("publicKeys") or [],
+        "publisher": image.get("publisher", ""),
+        "resourceGroupName": vm.group.name,
+        "resourceId": vm.id,
+        "securityProfile": {"secureBootEnabled": "false", "virtualTpmEnabled": "false"},
+        "sku": image.get("sku", ""),
+        "storageProfile": _storage(storage),
+        "subscriptionId": vm.group.subscription,
+        "tags": ";".join(f"{name}:{value}" for name, value in vm.tags.items()),
+        "tagsList": [{"name": name, "value": value} for name, value in vm.tags.items()],
+        "userData": unpacked(vm.user_data) or "",
+        "version": image.get("version", ""),
+        "vmId": vm.vm_id,
+        "vmScaleSetName": "",
+        "vmSize": vm.model["hardwareProfile"]["vmSize"],
+        "zone": vm.zones[0] if vm.zones else "",
+    }
+
+
+def _storage(storage: Mapping[str, Any]) -> dict[str, Any]:
+    image = storage.get("imageReference") or {}
+    disk = storage["osDisk"]
+    return {
+        "dataDisks": [
+            {
+                "caching": item["caching"],
+                "createOption": item["createOption"],
+                "diskSizeGB": str(item.get("diskSizeGB", "")),
+                "lun": str(item["lun"]),
+                "managedDisk": item["managedDisk"],
+                "name": item["name"],
+            }
+            for item in storage["dataDisks"]
+        ],
+        "imageReference": {key: image.get(key, "") for key in ("id", "offer", "publisher", "sku", "version")},
+        "osDisk": {
+            "caching": disk["caching"],
+            "createOption": disk["createOption"],
+            "diffDiskSettings": {"option": (disk.get("diffDiskSettings") or {}).get("option", "")},
+            "diskSizeGB": str(disk["diskSizeGB"]),
+            "encryptionSettings": {"enabled": "false"},
+            "image": {"uri": ""},
+            "managedDisk": {
+                "id": disk["managedDisk"]["id"],
+                "storageAccountType": disk["managedDisk"]["storageAccountType"],
+            },
+            "name": disk["name"],
+            "osType": disk["osType"],
+            "vhd": {"uri": ""},
+            "writeAcceleratorEnabled": "false",
+        },
+        "resourceDisk": {"size": ""},
+    }
+
+
+def network(vm: VirtualMachine) -> dict[str, Any]:
+    """The `network` part, the primary interface first; MAC addresses without separators, in upper case."""
+    return {
+        "interface": [
+            {
+                "ipv4": {
+                    "ipAddress": [{"privateIpAddress": nic.ip, "publicIpAddress": ""}],
+                    "subnet": [{"address": str(nic.subnet.prefix.network_address), "prefix": str(nic.subnet.prefix.prefixlen)}],
+                },
+                "ipv6": {"ipAddress": []},
+                "macAddress": nic.mac.replace(":", "").upper(),
+            }
+            for nic in sorted(vm.interfaces, key=lambda nic: not nic.primary)
+        ]
+    }
+
+
+def _operation(path: str) -> str:
+    if path.startswith("/metadata/identity"):
+        return "Imds_IdentityToken"
+    if path.startswith("/metadata/scheduledevents"):
+        return "Imds_ScheduledEvents"
+    return "Imds_Instance" if path.startswith(_INSTANCE) else "Imds_Other"
+
+
+def _bad(text: str) -> Reply:
+    return Reply(400, {"error": text})
+
+
+def _identity_error(error: str, text: str) -> Reply:
+    return Reply(400, {"error": error, "error_description": text})

@@ -1,0 +1,1 @@
+"""What stands behind a VM: `none` (timings only) or a machine that really boots."""

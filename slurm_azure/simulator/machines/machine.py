@@ -1,0 +1,72 @@
+"""The seam between the control plane and the machines it boots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class MachineSpec:
+    """What a machine is made of. `mac` is 52:54:.. in lower case, `prefix` the subnet's prefix length, memory in MiB."""
+
+    vm_id: str
+    vm_name: str
+    computer_name: str
+    admin_username: str
+    custom_data: bytes | None
+    user_data: bytes | None
+    ssh_keys: tuple[str, ...]
+    vm_size: str
+    vcpus: int
+    memory_mib: int
+    mac: str
+    ip: str
+    prefix: int
+    gateway: str
+    tags: Mapping[str, str]
+
+
+class Guest(Protocol):
+    """What a machine reports to the control plane. To be called in the event loop."""
+
+    def ready(self) -> None:
+        """The guest has finished provisioning (on a real machine: its agent said so to the wire server)."""
+        ...
+
+    def failed(self, detail: str) -> None:
+        """The guest could not be provisioned, and why."""
+        ...
+
+    def stopped(self, detail: str) -> None:
+        """The guest has powered itself off; the VM stays, and is billed."""
+        ...
+
+
+class Machine(Protocol):
+    """A machine that was booted."""
+
+    async def destroy(self) -> None:
+        """Take the machine away. Idempotent; when it returns, nothing of the machine is left."""
+        ...
+
+    def console(self) -> bytes:
+        """What the machine has written to its serial console (the last part of it)."""
+        ...
+
+
+class Hypervisor(Protocol):
+    """Boots machines of one grade."""
+
+    async def start(self) -> None:
+        """Make what all machines share, such as their network. Called once, before the first boot. Raises SlurmAzureError."""
+        ...
+
+    async def boot(self, spec: MachineSpec, guest: Guest) -> Machine:
+        """Start a machine and return once it runs, which is before its guest is ready. Raises if it cannot be started."""
+        ...
+
+    async def close(self) -> None:
+        """Take away all machines, and whatever the hypervisor made for them."""
+        ...

@@ -1,0 +1,161 @@
+"""The simulator's command line, and the options it makes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from slurm_azure.errors import UsageError
+from slurm_azure.simulator import timing
+from slurm_azure.simulator.machines.grades import GRADES
+from slurm_azure.simulator.timing import Distribution, constant
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen. Port 0 = any free one."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+_SHORT = constant(2.0)
+_LONG = Distribution("lognormal", 20.0, 40.0)
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatorOptions:
+    """All settings. Spans of time in seconds; `folder` is where certificates, keys and machines live."""
+
+    folder: Path
+    listen: Address = Address("127.0.0.1", 8443)
+    names: tuple[str, ...] = ()
+    imds: tuple[Address, ...] = ()
+    control: Address | None = None
+    estate: Path | None = None
+    machines: str = "none"
+    machines_for: tuple[tuple[str, str], ...] = ()
+    image: Path | None = None
+    bridge: str = "br0"
+    exports: Path | None = None
+    boot_parallel: int = 8
+    create_seconds: Distribution = _SHORT
+    boot_seconds: Distribution = _LONG
+    delete_seconds: Distribution = _LONG
+    page_size: int = 200
+    retry_after: int = 10
+    seed: int | None = None
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the simulator's arguments to a parser."""
+    _add_places(parser)
+    _add_machines(parser)
+    span = "seconds such as 2, uniform(1,3) or lognormal(20,40) (median, 95th percentile)"
+    add = parser.add_argument_group("timing", f"Each is {span}.").add_argument
+    add("--create-seconds", metavar="SPAN", default="2", help="until a VM has a host and is powered on [2]")
+    add(
+        "--boot-seconds",
+        metavar="SPAN",
+        default="lognormal(20,40)",
+        help="until one of grade none is ready [%(default)s]",
+    )
+    add("--delete-seconds", metavar="SPAN", default="lognormal(20,40)", help="until a deleted VM is gone [%(default)s]")
+    add = parser.add_argument_group("behaviour").add_argument
+    add("--page-size", metavar="N", type=int, default=200, help="items on one page of a list [200]")
+    add("--retry-after", metavar="SECONDS", type=int, default=10, help="Retry-After of operations; 0 = none [10]")
+    add("--seed", metavar="N", type=int, help="make ids and spans of time repeatable")
+
+
+def _add_places(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("places").add_argument
+    add(
+        "--folder",
+        metavar="DIR",
+        type=Path,
+        default=Path("simulated-azure"),
+        help="certificates, keys, machines [%(default)s]",
+    )
+    add("--listen", metavar="ADDR:PORT", default="127.0.0.1:8443", help="TLS: ARM, login, key vaults [%(default)s]")
+    add("--names", metavar="NAME", nargs="+", default=[], help="further DNS names or addresses for the certificate")
+    add(
+        "--imds",
+        metavar="ADDR:PORT",
+        action="append",
+        default=[],
+        help="plain HTTP: IMDS and wire server (repeatable)",
+    )
+    add("--control", metavar="ADDR:PORT", help="plain HTTP for tests: requests seen, VMs")
+    add("--estate", metavar="FILE", type=Path, help="JSON: tenant, subscriptions, networks, principals, vaults")
+    add("--print-estate", action="store_true", help="print the built-in estate and end")
+
+
+def _add_machines(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("machines").add_argument
+    add("--machines", choices=GRADES, default="none", help="what stands behind a VM [none]")
+    add(
+        "--machines-for",
+        metavar="PATTERN=GRADE",
+        action="append",
+        default=[],
+        help="grade by computer name (repeatable)",
+    )
+    add("--image", metavar="DIR", type=Path, help="root file system of namespace machines")
+    add("--bridge", metavar="NAME", default="br0", help="bridge that namespace machines are attached to [br0]")
+    add("--exports", metavar="DIR", type=Path, help="folders behind the NFS exports of the site")
+    add("--boot-parallel", metavar="N", type=int, default=8, help="machines that boot at the same time [8]")
+
+
+def from_arguments(arguments: argparse.Namespace) -> SimulatorOptions:
+    """The options that a command line makes; raises UsageError. With --print-estate it prints that and ends the program."""
+    if arguments.print_estate:
+        from slurm_azure.simulator.estate import DEFAULT
+
+        sys.stdout.write(json.dumps(DEFAULT, indent=2) + "\n")
+        sys.exit(0)
+    if arguments.page_size < 1 or arguments.boot_parallel < 1 or arguments.retry_after < 0:
+        raise UsageError("--page-size and --boot-parallel have to be at least 1, --retry-after at least 0")
+    return SimulatorOptions(
+        folder=arguments.folder,
+        listen=_address(arguments.listen),
+        names=tuple(arguments.names),
+        imds=tuple(map(_address, arguments.imds)),
+        control=_address(arguments.control) if arguments.control else None,
+        estate=arguments.estate,
+        machines=arguments.machines,
+        machines_for=_rules(arguments.machines_for),
+        image=arguments.image,
+        bridge=arguments.bridge,
+        exports=arguments.exports,
+        boot_parallel=arguments.boot_parallel,
+        create_seconds=timing.parse(arguments.create_seconds),
+        boot_seconds=timing.parse(arguments.boot_seconds),
+        delete_seconds=timing.parse(arguments.delete_seconds),
+        page_size=arguments.page_size,
+        retry_after=arguments.retry_after,
+        seed=arguments.seed,
+    )
+
+
+def _address(text: str) -> Address:
+    host, separator, port = text.rpartition(":")
+    if not separator or not host or not port.isdigit() or int(port) > 65535:
+        raise UsageError(f"{text!r} is not ADDR:PORT, such as 127.0.0.1:8443")
+    return Address(host.strip("[]"), int(port))
+
+
+def _rules(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    rules = []
+    for text in texts:
+        pattern, _, grade = text.rpartition("=")
+        if not pattern or grade not in GRADES:
+            raise UsageError(f"{text!r} is not PATTERN=GRADE with a grade of {', '.join(GRADES)}")
+        rules.append((pattern, grade))
+    return tuple(rules)

@@ -1,0 +1,194 @@
+"""Putting the simulated Azure together and keeping it running."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from slurm_azure.errors import UsageError
+from slurm_azure.simulator import estate as estates
+from slurm_azure.simulator.arm.asynchronous import OperationRequests
+from slurm_azure.simulator.arm.disks import Disks
+from slurm_azure.simulator.arm.groups import Groups
+from slurm_azure.simulator.arm.network import Network
+from slurm_azure.simulator.arm.service import ResourceManager
+from slurm_azure.simulator.arm.virtual_machines import VirtualMachines
+from slurm_azure.simulator.authority import tls_context
+from slurm_azure.simulator.call import Call
+from slurm_azure.simulator.clock import Clock, RealClock
+from slurm_azure.simulator.control import Control
+from slurm_azure.simulator.doors import Handler, Service, door
+from slurm_azure.simulator.imds import InstanceMetadata
+from slurm_azure.simulator.journal import Journal
+from slurm_azure.simulator.login import Login
+from slurm_azure.simulator.machines.grades import Grades
+from slurm_azure.simulator.machines.machine import Hypervisor
+from slurm_azure.simulator.machines.none import NoHypervisor
+from slurm_azure.simulator.options import Address, SimulatorOptions
+from slurm_azure.simulator.tokens import Tokens
+from slurm_azure.simulator.vault import RESOURCE as VAULT_RESOURCE
+from slurm_azure.simulator.vault import Vaults
+from slurm_azure.simulator.wire_server import WireServer
+from slurm_azure.simulator.world.provisioning import Provisioning, Timings
+from slurm_azure.simulator.world.world import World
+
+_ARM_HOSTS = ("management.azure.com", "management.core.windows.net")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Where the running simulator is found."""
+
+    management: str
+    ca_file: Path
+    tenant: str
+    imds: tuple[str, ...]
+    control: str | None
+
+    def as_json(self) -> dict[str, Any]:
+        """One object for one line: `endpoint` and `authority` are the same server."""
+        return {
+            "endpoint": self.management,
+            "authority": self.management,
+            "ca_file": str(self.ca_file),
+            "tenant": self.tenant,
+            "imds": list(self.imds),
+            "control": self.control,
+        }
+
+
+class Simulator:
+    """A simulated Azure; `start` and `stop` are to be called in one event loop."""
+
+    def __init__(self, options: SimulatorOptions, clock: Clock | None = None) -> None:
+        self._options = options
+        self._clock = clock or RealClock()
+        self._runners: list[web.BaseRunner] = []
+        self._own_hosts = {"localhost", "127.0.0.1", options.listen.host, *options.names}
+        self._provisioning: Provisioning | None = None
+        self.journal = Journal()
+
+    async def start(self) -> Endpoints:
+        """Listen; raises ConfigError for a bad estate, UsageError where an address cannot be had."""
+        options = self._options
+        options.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        context, ca_file = tls_context(options.folder, (options.listen.host, *options.names))
+        estate = estates.load(options.estate, options.folder)
+        world = World(estate, self._clock, random.Random(options.seed))
+        grades = Grades(options.machines, options.machines_for, self._makers(world, ca_file))
+        await grades.start()
+        self._provisioning = Provisioning(world, grades, Timings(options.create_seconds, options.delete_seconds))
+        tokens = Tokens(options.folder, estate.tenant, self._clock)
+        cloud = self._cloud(world, tokens)
+        await grades.start()  # the addresses to listen on may be of the network that this makes
+        management = await self._listen(options.listen, door(cloud, "https", self.journal, self._clock), context)
+        inside: list[Service] = [InstanceMetadata(world, tokens, self._is_resource), WireServer(world, self._provisioning)]
+        imds = [await self._listen(at, door(inside, "http", self.journal, self._clock)) for at in options.imds]
+        control = None
+        if options.control is not None:
+            service = Control(world, self._provisioning, grades, self.journal)
+            control = await self._listen(options.control, door([service], "http", None, self._clock))
+        return Endpoints(management, ca_file, estate.tenant, tuple(imds), control)
+
+    def _cloud(self, world: World, tokens: Tokens) -> list[Service]:
+        assert self._provisioning is not None
+        options = self._options
+        size, wait = options.page_size, options.retry_after
+        routes = [
+            *VirtualMachines(world, self._provisioning, size, wait).routes(),
+            *Network(world, size, wait).routes(),
+            *Disks(world, size, wait).routes(),
+            *Groups(world).routes(),
+            *OperationRequests(world, wait).routes(),
+        ]
+        tenant = world.estate.tenant
+        vaults = Vaults(world.estate.vaults, tokens, self._clock, lambda call: _authority(call, tenant))
+        login = Login(tokens, world.estate.service_principals, self._clock, self._is_resource)
+        return [vaults, login, ResourceManager(world, tokens, routes, self._is_management)]
+
+    def _makers(self, world: World, ca_file: Path) -> dict[str, Callable[[], Hypervisor]]:
+        options = self._options
+
+        def none() -> Hypervisor:
+            return NoHypervisor(self._clock, world.random, options.boot_seconds)
+
+        def namespace() -> Hypervisor:
+            if options.image is None:
+                raise UsageError("machines of grade namespace need --image, the folder of a root file system")
+            from slurm_azure.simulator.machines.namespace import NamespaceHypervisor
+
+            return NamespaceHypervisor(
+                image=options.image,
+                bridge=options.bridge,
+                folder=options.folder,
+                exports=options.exports,
+                boot_parallel=options.boot_parallel,
+                ca=ca_file,
+            )
+
+        return {"none": none, "namespace": namespace}
+
+    def _is_management(self, audience: str) -> bool:
+        host = urlsplit(audience).hostname
+        return host in _ARM_HOSTS or host in self._own_hosts
+
+    def _is_resource(self, uri: str) -> bool:
+        return self._is_management(uri) or uri.rstrip("/") == VAULT_RESOURCE
+
+    async def _listen(self, at: Address, handler: Handler, tls: Any = None) -> str:
+        runner = web.ServerRunner(web.Server(handler, access_log=None), handle_signals=False)
+        await runner.setup()
+        self._runners.append(runner)
+        site = web.TCPSite(runner, at.host, at.port, ssl_context=tls, backlog=1024, shutdown_timeout=1.0)
+        try:
+            await site.start()
+        except OSError as error:
+            remedy = "is the port another program's, or the address not one of this machine?"
+            raise UsageError(f"cannot listen on {at}: {error.strerror}; {remedy}") from None
+        port = runner.addresses[0][1]
+        host = "127.0.0.1" if at.host in ("0.0.0.0", "") else at.host
+        return f"{'https' if tls else 'http'}://{host}:{port}"
+
+    async def stop(self) -> None:
+        """Close all doors, then take away all machines."""
+        for runner in self._runners:
+            await runner.cleanup()
+        self._runners.clear()
+        if self._provisioning is not None:
+            await self._provisioning.close()
+
+
+def _authority(call: Call, tenant: str) -> str:
+    base = "https://login.microsoftonline.com" if call.host.endswith(".azure.net") else call.base
+    return f"{base}/{tenant}"
+
+
+async def serve(options: SimulatorOptions) -> None:
+    """Run until SIGINT or SIGTERM; when ready, print one JSON line with the endpoints on stdout."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    simulator = Simulator(options)
+    try:
+        endpoints = await simulator.start()
+        sys.stdout.write(json.dumps(endpoints.as_json()) + "\n")
+        sys.stdout.flush()
+        await stopped.wait()
+    finally:
+        await simulator.stop()
+
+
+def run(options: SimulatorOptions) -> None:
+    """Run the simulator in an event loop of its own."""
+    asyncio.run(serve(options))

@@ -1,0 +1,1 @@
+"""What exists in the simulated Azure, and how it changes with time."""

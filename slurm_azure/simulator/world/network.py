@@ -1,0 +1,101 @@
+"""Virtual networks: subnets with their addresses, and the network interfaces that hold them."""
+
+from __future__ import annotations
+
+import heapq
+import ipaddress
+from dataclasses import dataclass, field
+
+from slurm_azure.simulator.refusal import Refusal
+
+
+class Addresses:
+    """The addresses of a subnet; the lowest free one is handed out first.
+
+    Azure keeps five for itself: the first four and the last ("Azure Virtual Network FAQ").
+    """
+
+    def __init__(self, prefix: ipaddress.IPv4Network) -> None:
+        self._first = int(prefix.network_address) + 4
+        self._end = int(prefix.broadcast_address)
+        self._next = self._first
+        self._returned: list[int] = []
+
+    def take(self) -> str | None:
+        """An address, or None if there is none left."""
+        if self._returned:
+            return str(ipaddress.IPv4Address(heapq.heappop(self._returned)))
+        if self._next >= self._end:
+            return None
+        self._next += 1
+        return str(ipaddress.IPv4Address(self._next - 1))
+
+    def give_back(self, address: str) -> None:
+        """An address is free again."""
+        heapq.heappush(self._returned, int(ipaddress.IPv4Address(address)))
+
+    def free(self) -> int:
+        """How many are left."""
+        return max(0, self._end - self._next) + len(self._returned)
+
+
+@dataclass(slots=True, eq=False)
+class Subnet:
+    """A subnet; `gateway` is its first address."""
+
+    id: str
+    name: str
+    prefix: ipaddress.IPv4Network
+    addresses: Addresses
+    gateway: str
+    interfaces: dict[str, NetworkInterface] = field(default_factory=dict)
+
+    def take_address(self) -> str:
+        """An address for an interface; raises Refusal (400 SubnetIsFull, text as the Network resource provider gives it)."""
+        address = self.addresses.take()
+        if address is None:
+            raise Refusal(
+                400,
+                "SubnetIsFull",
+                f"Subnet {self.name} with address prefix {self.prefix} does not have enough capacity for 1 IP addresses.",
+            )
+        return address
+
+
+def new_subnet(identity: str, name: str, prefix: ipaddress.IPv4Network) -> Subnet:
+    """A subnet of which nothing is used."""
+    return Subnet(identity, name, prefix, Addresses(prefix), str(prefix.network_address + 1))
+
+
+@dataclass(slots=True, eq=False)
+class NetworkInterface:
+    """A network interface. `vm` is the id of the VM that has it (None if none has), `configuration` the name of its ip
+    configuration."""
+
+    id: str
+    name: str
+    location: str
+    guid: str
+    subnet: Subnet
+    ip: str
+    configuration: str
+    tags: dict[str, str]
+    primary: bool = True
+    delete_with_vm: bool = False
+    accelerated: bool = False
+    forwarding: bool = False
+    security_group: str | None = None
+    dns_servers: tuple[str, ...] = ()
+    vm: str | None = None
+
+    sequence: int = 0
+
+    @property
+    def mac(self) -> str:
+        """The MAC address, made of the IP address: unique in its network, 52:54:.. in lower case."""
+        return "52:54:" + ":".join(f"{part:02x}" for part in ipaddress.IPv4Address(self.ip).packed)
+
+    def release(self) -> None:
+        """Give the address back to the subnet."""
+        if self.subnet.interfaces.pop(self.id.lower(), None) is not None:
+            self.subnet.addresses.give_back(self.ip)
