@@ -54,6 +54,7 @@ class Loop:
         self.world = World.load(journal, dict(settings.pool_of))
         self.unwritten = Unwritten()
         self.looking: set[str] = set()
+        self.complaints: dict[str, str] = {}
         self.not_before = {"nodes": 0.0, "list": 0.0}
         self.next_list = self.next_slurm = 0.0
         self.last_round = self.last_prune = self.last_commit = 0.0
@@ -170,11 +171,12 @@ class Loop:
         self.looking.discard("list")
         self.tally.call("list", result)
         if result.error is not None:
-            log.warning("VMs cannot be listed: %s", result.error)
+            self._complain("VMs cannot be listed: %s", result.error)
             wait = result.error.retry_after if isinstance(result.error, Throttled) else 10.0
             self.not_before["list"] = now + wait
             self._plan_looks(now)
             return
+        self._well_again("VMs cannot be listed: %s")
         vms: list[Vm] = result.value
         self.world.see_vms(vms, result.begun)
         self.changed = True
@@ -183,10 +185,11 @@ class Loop:
         self.looking.discard("nodes")
         self.tally.slurm_answers(result.error is None)
         if result.error is not None:
-            log.warning("Slurm cannot be asked: %s", result.error)
+            self._complain("Slurm cannot be asked: %s", result.error)
             self.not_before["nodes"] = now + 5.0
             self._plan_looks(now)
             return
+        self._well_again("Slurm cannot be asked: %s")
         self.world.see_slurm(result.value, result.begun)
         self.changed = True
 
@@ -214,6 +217,16 @@ class Loop:
     def _commit(self, now: float) -> None:
         self.last_commit = now
         self.unwritten.commit(self.journal)
+
+    def _complain(self, text: str, error: Exception) -> None:
+        """Log a complaint that lasts once, and again when its words change: not every few seconds for hours."""
+        if self.complaints.get(text) != str(error):
+            self.complaints[text] = str(error)
+            log.warning(text, error)
+
+    def _well_again(self, text: str) -> None:
+        if self.complaints.pop(text, None) is not None:
+            log.info("over: %s", text.partition(":")[0])
 
     # decide
 
