@@ -55,9 +55,11 @@ class Refused(CloudError):
 def explain(limits: Limits, call: Call, what: str, error: Exception) -> CloudError:
     """The SDK's exception as one of ours; also pauses a budget where Azure asks for it."""
     response: Any = getattr(error, "response", None)
-    if response is None or response.status_code < 300:
+    if response is None:
         words = one_line(f"{what}: {error}")
         return Fault(words) if isinstance(error, AzureError) else CloudUnreachable(words)
+    if response.status_code < 300:  # the SDK's words would quote the whole answer
+        return Fault(f"{what}: HTTP {response.status_code}, in an answer that is not what Azure sends")
     status: int = response.status_code
     code, message = _words(response)
     said = one_line(f"{what}: HTTP {status} {code}: {message}")

@@ -69,9 +69,10 @@ class AzureCompute:
         )
 
     def close(self) -> None:
-        """Close the sockets of all threads; calls under way fail."""
+        """Close the sockets of all threads, and the credential's; calls under way fail."""
         for connection in self._connections:
             connection.close()
+        self._credential.close()
 
     def reserve(self, call: Call) -> float:
         """Take one token of the budgets of `call` (see Cloud)."""

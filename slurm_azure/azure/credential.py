@@ -53,6 +53,10 @@ class TokenSource(Protocol):
         """A token for `scopes`, from the credential's cache where it has one."""
         ...
 
+    def close(self) -> None:
+        """Close its sockets."""
+        ...
+
 
 class SharedCredential:
     """One credential for all threads: one request for a token at a time, whoever waited gets its result too.
@@ -112,11 +116,18 @@ class SharedCredential:
             if self._clock() - self._renewed_at < _REST_AFTER_RENEWAL:
                 return False
             try:
-                self._source = self._make()
+                fresh = self._make()
             except ConfigError:
                 return False  # a file has gone or been opened up since the start: keep what we have
+            self._source.close()
+            self._source = fresh
             self._token, self._renewed_at = "", self._clock()
             return True
+
+    def close(self) -> None:
+        """Close its sockets."""
+        with self._lock:
+            self._source.close()
 
 
 def make_credential(azure: Azure) -> SharedCredential:
@@ -177,7 +188,7 @@ def _secret(azure: Azure) -> TokenSource:
         secret = read_private(file).decode().strip()
     except UnicodeDecodeError:
         raise ConfigError(file, ["is not text; it must hold the secret alone"]) from None
-    if not secret or len(secret.split()) != 1:
+    if not secret or len(secret.splitlines()) != 1:
         raise ConfigError(file, ["must hold the secret alone, on one line"])
     return ClientSecretCredential(str(who.tenant), str(who.client), secret, **_settings(azure))
 

@@ -58,6 +58,10 @@ class Credential(Protocol):
         """Forget a token that Azure did not accept; True = ask for another."""
         ...
 
+    def close(self) -> None:
+        """Close its sockets."""
+        ...
+
 
 class TokenPolicy(ARMChallengeAuthenticationPolicy):
     """azure-core's bearer tokens, and one more try with a new token after a 401.

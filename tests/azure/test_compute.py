@@ -54,6 +54,9 @@ class Badge:
         self.number += self.renewable
         return self.renewable
 
+    def close(self) -> None:
+        """There is nothing to close."""
+
 
 class Azure:
     """What a test holds: the seam, what it talks to, and what it did besides."""

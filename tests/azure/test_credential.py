@@ -91,7 +91,7 @@ class TestFiles:
         with pytest.raises(ConfigError, match="is no file"):
             read_private(str(tmp_path / "pipe"))
 
-    @pytest.mark.parametrize("content", ["", "\n", f"secret = {SECRET}\n", f"{SECRET}\nsecond\n"])
+    @pytest.mark.parametrize("content", ["", "\n", " \n\n", f"{SECRET}\nsecond\n"])
     def test_content_that_is_no_secret(self, tmp_path: Path, content: str) -> None:
         """An empty file, or one that holds more than the secret, is refused without being quoted."""
         file = a_secret(tmp_path, content)
@@ -195,6 +195,7 @@ class Source:
         Source.made += 1
         self.number = Source.made
         self.asked = 0
+        self.closed = False
         self.fails: Exception | None = None
 
     def get_token_info(self, *scopes: str, options: Any = None) -> AccessTokenInfo:
@@ -202,6 +203,9 @@ class Source:
         if self.fails is not None:
             raise self.fails
         return AccessTokenInfo(f"token-{self.number}", 2**33)
+
+    def close(self) -> None:
+        self.closed = True
 
 
 class Shared:
@@ -245,8 +249,9 @@ class TestShared:
     def test_renewed_once_for_all(self) -> None:
         """Two threads whose token was refused: one makes the credential anew, the other takes the new one."""
         held = Shared()
-        old = held.credential.get_token_info(SCOPE).token
+        old, source = held.credential.get_token_info(SCOPE).token, held.source
         assert held.credential.renew(old)
+        assert source.closed
         new = held.credential.get_token_info(SCOPE).token
         assert new != old
         assert held.credential.renew(old)  # the other thread, later

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from slurm_azure.azure.cloud import Call, VmOrder
+from slurm_azure.errors import CreateRefused
 from slurm_azure.model import Failure, Vm, VmName, VmState
 
 
@@ -45,7 +46,8 @@ class RecordingCloud:
         offer = order.offer
         vm = Vm(order.vm_name, order.node, order.launch, order.pool, self.new_state, offer.size, offer.zone, offer.priority)
         with self._lock:
-            self.vms.setdefault(order.vm_name, vm)
+            if self.vms.setdefault(order.vm_name, vm).launch != order.launch:
+                raise CreateRefused("PreconditionFailed", f"there is a VM {order.vm_name} already", 412)
 
     def delete(self, name: VmName) -> bool:
         with self._lock:

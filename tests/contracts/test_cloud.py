@@ -1,0 +1,133 @@
+"""What every Cloud does, whoever implements it: Azure behind its SDK, and the recording one that the daemon is tested with.
+
+What a test of the daemon may rely on is held here for both; what only one of them does is tested where that one is.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from slurm_azure.azure.cloud import Call, Cloud, VmOrder
+from slurm_azure.azure.compute import AzureCompute
+from slurm_azure.azure.credential import make_credential
+from slurm_azure.azure.limits import Limits
+from slurm_azure.errors import CreateRefused
+from slurm_azure.model import LaunchId, NodeName, Offer, PoolName, Priority, VmName, VmState
+from tests.support.clouds import config_for
+from tests.support.recording_cloud import RecordingCloud
+from tests.support.simulated_azure import simulated_azure
+
+
+@contextmanager
+def azure() -> Iterator[Cloud]:
+    """The real SDK, talking to the simulator."""
+    with simulated_azure() as simulated:
+        config = config_for(simulated)
+        compute = AzureCompute(config, make_credential(config.azure), Limits(config.limits.requests))
+        yield compute
+        compute.close()
+
+
+@contextmanager
+def recording() -> Iterator[Cloud]:
+    """The one in memory."""
+    yield RecordingCloud()
+
+
+@pytest.fixture(params=[azure, recording], ids=["azure", "recording"])
+def cloud(request: pytest.FixtureRequest) -> Iterator[Cloud]:
+    with request.param() as made:
+        yield made
+
+
+def an_order(node: str = "az-1", launch: str = "l1", offer: Offer | None = None) -> VmOrder:
+    """An order for a node of pool hb."""
+    what = offer or Offer("Standard_F2s_v2")
+    return VmOrder(VmName(f"{node}-x"), NodeName(node), LaunchId(launch), PoolName("hb"), what, "#cloud-config\n")
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    """Wait until it holds: what Azure accepted takes its moment."""
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline, "it never came to be"
+        time.sleep(0.01)
+
+
+def test_it_is_a_cloud(cloud: Cloud) -> None:
+    """Nothing is there at first, and each kind of call has a token."""
+    assert [*cloud.list()] == []
+    assert [cloud.reserve(call) for call in Call] == [0.0] * len(Call)
+
+
+def test_created_vm_is_listed_with_its_names(cloud: Cloud) -> None:
+    """What was ordered is listed, under its names, with size, zone and priority of the offer, and comes to run."""
+    offer = Offer("Standard_F2s_v2", "2", Priority.SPOT, 0.1)
+    cloud.create(an_order(offer=offer))
+    eventually(lambda: [vm.state for vm in cloud.list()] == [VmState.SUCCEEDED])
+    (vm,) = cloud.list()
+    assert (vm.name, vm.node, vm.launch, vm.pool) == ("az-1-x", "az-1", "l1", "hb")
+    assert (vm.size, vm.zone, vm.priority) == (offer.size, offer.zone, offer.priority)
+
+
+def test_created_twice_is_one_vm(cloud: Cloud) -> None:
+    """The same order again is accepted, and makes nothing more."""
+    cloud.create(an_order())
+    cloud.create(an_order())
+    assert [vm.name for vm in cloud.list()] == ["az-1-x"]
+
+
+def test_name_of_another_launch_is_refused(cloud: Cloud) -> None:
+    """A VM of that name which another launch made is not taken for ours."""
+    cloud.create(an_order())
+    with pytest.raises(CreateRefused):
+        cloud.create(an_order(launch="l2"))
+    assert [vm.launch for vm in cloud.list()] == ["l1"]
+
+
+def test_deleted_until_it_is_gone(cloud: Cloud) -> None:
+    """A delete says False as long as the VM is on its way, then True; the list has it no more."""
+    cloud.create(an_order())
+    assert cloud.delete(VmName("az-1-x")) is False
+    eventually(lambda: cloud.delete(VmName("az-1-x")))
+    assert [*cloud.list()] == []
+
+
+def test_delete_of_what_is_not_there(cloud: Cloud) -> None:
+    """Deleting what never was, is no error: it is gone."""
+    assert cloud.delete(VmName("nobody")) is True
+
+
+def test_name_can_be_used_again(cloud: Cloud) -> None:
+    """Once gone, the name is free for another launch."""
+    cloud.create(an_order())
+    eventually(lambda: cloud.delete(VmName("az-1-x")))
+    cloud.create(an_order(launch="l2"))
+    assert [vm.launch for vm in cloud.list()] == ["l2"]
+
+
+def test_no_cause_for_what_is_not_there(cloud: Cloud) -> None:
+    """A VM that is not there has not failed."""
+    assert cloud.why_failed(VmName("nobody")) is None
+
+
+def test_many_threads(cloud: Cloud) -> None:
+    """Eight threads create and delete at once: what was not deleted is there, each once."""
+
+    def work(number: int) -> None:
+        for turn in range(4):
+            cloud.create(an_order(f"az-{number}{turn}"))
+        cloud.delete(VmName(f"az-{number}0-x"))
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(1, 9)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    expected = {f"az-{number}{turn}-x" for number in range(1, 9) for turn in range(1, 4)}
+    eventually(lambda: {vm.name for vm in cloud.list()} == expected)
