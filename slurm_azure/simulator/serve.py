@@ -86,7 +86,6 @@ class Simulator:
         estate = estates.load(options.estate, options.folder)
         world = World(estate, self._clock, random.Random(options.seed))
         grades = Grades(options.machines, options.machines_for, self._makers(world, ca_file))
-        await grades.start()
         self._provisioning = Provisioning(world, grades, Timings(options.create_seconds, options.delete_seconds))
         tokens = Tokens(options.folder, estate.tenant, self._clock)
         cloud = self._cloud(world, tokens)
