@@ -25,12 +25,13 @@ from slurm_azure.simulator.machines import box as boxes
 PATIENCE = 120.0  # seconds for the simulator, and for the head node's daemons, to come up
 _LOOK = 0.05
 SIMULATOR = ("10.77.0.1", 443)
+CONTROL = "127.0.0.1:8080"  # of the sandbox: neither the head node nor a VM can reach it
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Start a site and serve as its pid 1 until it is to end. Returns the exit code."""
     options = _parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     with os.fdopen(options.report, "w", encoding="utf-8") as report:
         try:
             site = _SiteInside(options)
@@ -89,7 +90,7 @@ class _SiteInside:
             "--listen", f"{SIMULATOR[0]}:{SIMULATOR[1]}", "--folder", str(self._folder / "azure"), "--estate", str(estate_file),
             "--imds", "169.254.169.254:80", "--imds", "168.63.129.16:80", "--machines", "namespace",
             "--machines-for", "az-none-*=none", "--image", str(self._layers[-1]), "--bridge", fabric.BRIDGE,
-            "--exports", str(self._folder / "exports"), *self._further,
+            "--control", CONTROL, "--exports", str(self._folder / "exports"), *self._further,
         ]  # fmt: skip
 
     def _start_head(self) -> None:

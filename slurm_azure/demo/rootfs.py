@@ -24,7 +24,7 @@ PACKAGES = (
 # cloud-init before 23.3 asks for its address with dhclient only; later releases bring the client they want.
 _OLD_CLOUD_INIT = {"bookworm": "isc-dhcp-client", "jammy": "isc-dhcp-client"}
 _LEFT_OUT = ("man", "doc", "locale", "info", "lintian")
-_RECIPE = "1"  # count on when _mmdebstrap or _finish do something else
+_RECIPE = "2"  # count on when _mmdebstrap or _finish do something else
 _KEYRING = "/usr/share/keyrings/{origin}-archive-keyring.gpg"
 _ARCHIVES = {"Debian": "debian", "Ubuntu": "ubuntu"}
 
@@ -123,9 +123,10 @@ def _origin() -> str:
 def _finish(folder: Path) -> None:
     """Take out what is one machine's own, so that every box must come by it: the key that munge's package made, names,
     a name server. A daemon is started by nobody but the box's own init."""
-    for own in ("etc/munge/munge.key", "etc/hostname", "etc/resolv.conf"):
+    for own in ("etc/munge/munge.key", "etc/hostname", "etc/resolv.conf", "etc/mtab"):
         (folder / own).unlink(missing_ok=True)
     (folder / "etc/resolv.conf").touch()
+    (folder / "etc/mtab").symlink_to("../proc/self/mounts")  # systemd-tmpfiles would; the NFS server reads it
     (folder / "etc/machine-id").write_text("", encoding="ascii")
     policy = folder / "usr/sbin/policy-rc.d"
     policy.write_text("#!/bin/sh\nexit 101\n", encoding="ascii")

@@ -18,6 +18,7 @@ from pathlib import Path
 
 _TIED = ["setpriv", "--pdeathsig=KILL"]
 _FORK = ["--fork", "--kill-child=KILL", "--propagation=private", "--mount-proc"]
+_POLITE = 2.0  # seconds for it to end by itself
 
 
 def guarded(argv: Sequence[str]) -> list[str]:
@@ -59,14 +60,16 @@ def end_of(unshare: subprocess.Popen[bytes]) -> None:
 
 
 def end(pid: int) -> None:
-    """Kill a sandbox's first process and wait until it is gone, which is when everything in the sandbox is."""
+    """End a sandbox's first process and wait until it is gone, which is when everything in the sandbox is."""
     try:
         process = os.pidfd_open(pid)
     except ProcessLookupError:
         return
     try:
-        signal.pidfd_send_signal(process, signal.SIGKILL)
-        select.select([process], [], [])
+        signal.pidfd_send_signal(process, signal.SIGTERM)
+        if not select.select([process], [], [], _POLITE)[0]:
+            signal.pidfd_send_signal(process, signal.SIGKILL)
+            select.select([process], [], [])
     except ProcessLookupError:
         pass
     finally:

@@ -13,10 +13,17 @@ from typing import Any, Self
 
 from slurm_azure.demo import installation, rootfs, sandbox
 from slurm_azure.demo.cache import cache_folder
+from slurm_azure.demo.init import CONTROL
 from slurm_azure.errors import PreflightError
 from slurm_azure.simulator.machines import box as boxes
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# The control endpoint is on the sandbox's own loopback, so the question is asked from within.
+_ASK = """
+import sys, urllib.request
+reply = urllib.request.urlopen(sys.argv[1], sys.stdin.buffer.read() or None, timeout=20)
+sys.stdout.write(str(reply.headers["Content-Type"]) + "\\n" + reply.read().decode(errors="replace"))
+"""
 MOUNT_POINT = "site"
 STATE_FILE = "site.json"
 
@@ -123,8 +130,15 @@ class Site:
         return Head(self._running())
 
     def control(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """What the simulator's control endpoint answers: GET, or POST with a `body`."""
-        raise NotImplementedError
+        """What the simulator's control endpoint answers: GET, or POST with a `body`. JSON, or else the text of it."""
+        enter = ["nsenter", f"--target={self._running().sandbox}", "--net"]
+        data = None if body is None else json.dumps(body)
+        asked = subprocess.run(
+            [*enter, sys.executable, "-c", _ASK, f"http://{CONTROL}{path}"],
+            input=data, capture_output=True, text=True, timeout=30, check=True,
+        )  # fmt: skip
+        kind, _, text = asked.stdout.partition("\n")
+        return json.loads(text) if "json" in kind else text
 
     def kill_daemon(self) -> None:
         """slurm-azured, killed with -9."""

@@ -59,7 +59,7 @@ def arguments(bridge: str, addresses: Sequence[ipaddress.IPv4Interface]) -> list
     names = [f"--address=/{name}/{addresses[0].ip}" for name in AZURE_NAMES]
     return [
         "dnsmasq", "--keep-in-foreground", "--log-facility=-", "--user=root", "--conf-file=/dev/null", "--pid-file",
-        f"--interface={bridge}", "--bind-interfaces", "--leasefile-ro", "--dhcp-authoritative", "--no-ping", "--quiet-dhcp",
+        f"--interface={bridge}", "--bind-dynamic", "--leasefile-ro", "--dhcp-authoritative", "--no-ping", "--quiet-dhcp",
         f"--dhcp-hostsfile={_MOUNT_POINT}/leases", "--dhcp-ignore-names", f"--dhcp-option=6,{WIRE_SERVER}",
         f"--dhcp-option-force=245,{WIRE_SERVER}",
         *(option for number, address in enumerate(addresses) for option in _subnet_options(f"subnet{number}", address)),

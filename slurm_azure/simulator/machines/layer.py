@@ -25,6 +25,8 @@ def build_layer(folder: Path, root: Path, ca: Path) -> Path:
     """
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(FILES, folder)
+    for part in (folder, *folder.rglob("*")):  # whatever the modes of the checkout are
+        part.chmod(0o755 if part.is_dir() else 0o644)
     for place in _PROGRAMS:
         for program in (folder / place).iterdir():
             program.chmod(0o755)

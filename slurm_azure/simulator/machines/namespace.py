@@ -23,9 +23,6 @@ from slurm_azure.simulator.machines.provisioning import ASSET_TAG, put_files
 
 log = logging.getLogger(__name__)
 
-# slurmctld takes a node's registration only if it booted after the resume request, counted in whole seconds. A real
-# VM is never there that soon; a box would be.
-PLACEMENT: Final = 2.0
 # Seconds after which a machine that is still booting no longer holds up those that wait for their turn.
 BOOT_LIMIT: Final = 300.0
 # Machines booting at once, if nobody says: more only make each of them slower.
@@ -47,7 +44,7 @@ class NamespaceMachine:
         self._life: asyncio.Task[None] | None = None
 
     def start(self, slots: asyncio.Semaphore, ended: Callable[[NamespaceMachine], None]) -> None:
-        """Boot in the background: after the placement delay, and when one of `slots` is free. `ended` hears of the end."""
+        """Boot in the background, when one of `slots` is free. `ended` hears of the end."""
         self._life = asyncio.create_task(self._live(slots), name=f"machine {self._box.name}")
         self._life.add_done_callback(lambda _: ended(self))
 
@@ -68,7 +65,6 @@ class NamespaceMachine:
 
     async def _live(self, slots: asyncio.Semaphore) -> None:
         try:
-            await asyncio.sleep(PLACEMENT)
             async with slots:
                 self._waiting = False
                 process = await self._power_on()
