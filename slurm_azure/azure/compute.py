@@ -171,7 +171,7 @@ class AzureCompute:
         return cast(Json, view)
 
     def _page(self, azure: Connection, url: str) -> Json:
-        # Not through the SDK's list: it turns each VM into models, 0.4 ms and 10 KB of garbage a VM.
+        # Not through the SDK's list: turning each VM into models costs 0.4 ms of CPU a VM, reading it costs 0.05.
         response = azure.arm.send_request(HttpRequest("GET", url), **_charged_to(Call.LIST))
         if response.status_code != 200:
             raise HttpResponseError(response=response)
