@@ -1,0 +1,59 @@
+"""What the join script is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from slurm_azure.boot.node_settings import controller, node_settings
+from slurm_azure.errors import RenderError
+from tests.support.configs import a_config, a_document
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [
+        ("head", "head", 6817),
+        ("head.site.example:7000", "head.site.example", 7000),
+        ("10.0.0.4", "10.0.0.4", 6817),
+        ("[fd00::4]:7000", "fd00::4", 7000),
+        ("[fd00::4]", "fd00::4", 6817),
+        ("fd00::4", "fd00::4", 6817),
+    ],
+)
+def test_controller(text: str, host: str, port: int) -> None:
+    """Each way to write a controller gives host and port, the default port where there is none."""
+    assert controller(text, 6817) == {"host": host, "port": port}
+
+
+@pytest.mark.parametrize("text", ["", "head:", "a b", "head\nSlurmUser=root", "head(10.0.0.4)", "head:port", "-x"])
+def test_bad_controller(text: str) -> None:
+    """What is no host could become a line of slurm.conf or an option of slurmd: it is refused by name."""
+    with pytest.raises(RenderError, match=r"slurm\.controllers"):
+        controller(text, 6817)
+
+
+def test_gives_up_before_slurm_does() -> None:
+    """A node ends its attempts before the ResumeTimeout of its pool, so that Slurm hears the cause."""
+    config = a_config(partitions={"cloud": {"pools": ["hb"], "resume_timeout": 500.0}})
+    assert node_settings(config, "hb")["give_up_after"] == 400
+
+
+def test_key_in_the_image() -> None:
+    """With the key in the image neither vault nor certificates are told."""
+    azure = {**a_document()["azure"], "ca_file": "/does/not/matter"}
+    settings = node_settings(a_config(azure=azure), "hb")
+    assert (settings["munge"], settings["authorities"]) == ({"source": "image"}, None)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\xff", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"])
+def test_bad_ca_file(tmp_path: Path, content: bytes | None) -> None:
+    """A CA file that is missing or holds no certificate is named."""
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_bytes(content)
+    azure = {**a_document()["azure"], "ca_file": str(file)}
+    munge = {"source": "key-vault", "vault": "https://v.vault.azure.net"}
+    with pytest.raises(RenderError, match=r"azure\.ca_file"):
+        node_settings(a_config(azure=azure, munge=munge), "hb")
