@@ -73,7 +73,7 @@ class Simulator:
     def __init__(self, options: SimulatorOptions, clock: Clock | None = None) -> None:
         self._options = options
         self._clock = clock or RealClock()
-        self._runners: list[web.BaseRunner] = []
+        self._doors: list[tuple[web.BaseRunner, web.Server]] = []
         self._own_hosts = {"localhost", "127.0.0.1", options.listen.host, *options.names}
         self._provisioning: Provisioning | None = None
         self.journal = Journal()
@@ -145,10 +145,11 @@ class Simulator:
         return self._is_management(uri) or uri.rstrip("/") == VAULT_RESOURCE
 
     async def _listen(self, at: Address, handler: Handler, tls: Any = None) -> str:
-        runner = web.ServerRunner(web.Server(handler, access_log=None), handle_signals=False)
+        server = web.Server(handler, access_log=None)
+        runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=1.0)
         await runner.setup()
-        self._runners.append(runner)
-        site = web.TCPSite(runner, at.host, at.port, ssl_context=tls, backlog=1024, shutdown_timeout=1.0)
+        self._doors.append((runner, server))
+        site = web.TCPSite(runner, at.host, at.port, ssl_context=tls, backlog=1024)
         try:
             await site.start()
         except OSError as error:
@@ -160,9 +161,14 @@ class Simulator:
 
     async def stop(self) -> None:
         """Close all doors, then take away all machines."""
-        for runner in self._runners:
+        open_connections = [connection.transport for _, server in self._doors for connection in server.connections]
+        for runner, _ in self._doors:
             await runner.cleanup()
-        self._runners.clear()
+        for transport in open_connections:
+            if transport is not None:
+                transport.abort()  # an idle client does not answer the goodbye of TLS, for which asyncio would wait 30 s
+        self._doors.clear()
+        await asyncio.sleep(0)
         if self._provisioning is not None:
             await self._provisioning.close()
 

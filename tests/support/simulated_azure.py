@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 import heapq
 import itertools
 import json
@@ -21,9 +22,10 @@ from typing import Any, TypeVar
 from azure.core.pipeline.transport import RequestsTransport
 from azure.identity import ClientSecretCredential
 from azure.mgmt.compute import ComputeManagementClient
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from slurm_azure.simulator.clock import Clock, RealClock
-from slurm_azure.simulator.credentials import new_certificate, write_private
+from slurm_azure.simulator.credentials import new_certificate, private_pem, write_private
 from slurm_azure.simulator.options import Address, SimulatorOptions
 from slurm_azure.simulator.serve import Endpoints, Simulator
 from slurm_azure.simulator.timing import constant
@@ -218,9 +220,21 @@ class SimulatedAzure:
             chosen.close()
 
 
+@functools.cache
+def _certificate() -> bytes:
+    """Made once: RSA keys are what takes longest to make."""
+    return new_certificate("tests")
+
+
+@functools.cache
+def _token_key() -> bytes:
+    return private_pem(rsa.generate_private_key(public_exponent=65537, key_size=2048))
+
+
 def _estate(folder: Path) -> dict[str, Any]:
     write_private(folder / "client.secret", SECRET.encode())
-    write_private(folder / "client.pem", new_certificate("tests"))
+    write_private(folder / "client.pem", _certificate())
+    write_private(folder / "token-key.pem", _token_key())
     return {
         "tenant": TENANT,
         "location": "westeurope",
@@ -228,7 +242,7 @@ def _estate(folder: Path) -> dict[str, Any]:
             {
                 "id": SUBSCRIPTION,
                 "name": "tests",
-                "resource_groups": ["slurm-burst", "other", "net"],
+                "resource_groups": {"slurm-burst": "westeurope", "other": "northeurope", "net": "westeurope"},
                 "virtual_networks": [
                     {
                         "name": "vnet",

@@ -45,6 +45,7 @@ class Subnet:
 
     id: str
     name: str
+    location: str
     prefix: ipaddress.IPv4Network
     addresses: Addresses
     gateway: str
@@ -62,9 +63,9 @@ class Subnet:
         return address
 
 
-def new_subnet(identity: str, name: str, prefix: ipaddress.IPv4Network) -> Subnet:
+def new_subnet(identity: str, name: str, location: str, prefix: ipaddress.IPv4Network) -> Subnet:
     """A subnet of which nothing is used."""
-    return Subnet(identity, name, prefix, Addresses(prefix), str(prefix.network_address + 1))
+    return Subnet(identity, name, location, prefix, Addresses(prefix), str(prefix.network_address + 1))
 
 
 @dataclass(slots=True, eq=False)

@@ -21,7 +21,7 @@ _CHANGEABLE = ("hardwareProfile", "securityProfile", "diagnosticsProfile", "bill
 def make(world: World, group: ResourceGroup, name: str, request: VmRequest) -> VirtualMachine:
     """Write down a new VM, with its interfaces and disks. Raises Refusal, and then nothing was made."""
     location = location_name(request.location)
-    _check_location(location, group)
+    _check_location(location, world)
     identity = resource_id(group.subscription, group.name, COMPUTE, "virtualMachines", name)
     system, users = identities(world, identity, request.identity)
     vm = VirtualMachine(
@@ -50,13 +50,13 @@ def make(world: World, group: ResourceGroup, name: str, request: VmRequest) -> V
     return vm
 
 
-def _check_location(location: str, group: ResourceGroup) -> None:
-    if location != location_name(group.location):
+def _check_location(location: str, world: World) -> None:
+    if location not in world.locations:
         raise Refusal(
             400,
             "LocationNotAvailableForResourceType",
             f"The provided location '{location}' is not available for resource type 'Microsoft.Compute/virtualMachines'. "
-            f"List of available regions for the resource type is '{group.location}'.",
+            f"List of available regions for the resource type is '{','.join(sorted(world.locations))}'.",
         )
 
 
@@ -138,7 +138,7 @@ def _inline(world: World, vm: VirtualMachine, wanted: InterfaceRequest) -> Netwo
     name = f"{wanted.name}-{guid[:8]}"
     identity = resource_id(vm.group.subscription, vm.group.name, NETWORK, "networkInterfaces", name)
     subnet = world.subnets.get(wanted.subnet.lower())
-    if subnet is None:
+    if subnet is None or subnet.location != vm.location:
         raise invalid_reference(wanted.subnet, identity)
     settings = wanted.settings
     interface = NetworkInterface(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from slurm_azure.simulator.clock import Clock
 from slurm_azure.simulator.estate import Estate, Principal, SubscriptionPlan
 from slurm_azure.simulator.refusal import Refusal
-from slurm_azure.simulator.resource_id import subnet_id
+from slurm_azure.simulator.resource_id import location_name, subnet_id
 from slurm_azure.simulator.world.disks import Disk
 from slurm_azure.simulator.world.network import NetworkInterface, Subnet, new_subnet
 from slurm_azure.simulator.world.operations import Operations, new_uuid
@@ -42,6 +42,9 @@ class World:
         self.identities: dict[str, Principal] = {}
         self.principals = {principal.client_id: principal for principal in estate.principals()}
         self.vms_by_address: dict[str, VirtualMachine] = {}
+        self.locations = {estate.location} | {
+            location_name(place) for plan in estate.subscriptions for place in plan.resource_groups.values()
+        }
         self._sequence = 0
         for plan in estate.subscriptions:
             self._build(plan)
@@ -52,7 +55,8 @@ class World:
         for network in plan.networks:
             for subnet in network.subnets:
                 identity = subnet_id(plan.id, network.resource_group, network.name, subnet.name)
-                self.subnets[identity.lower()] = new_subnet(identity, subnet.name, subnet.prefix)
+                location = location_name(plan.resource_groups[network.resource_group])
+                self.subnets[identity.lower()] = new_subnet(identity, subnet.name, location, subnet.prefix)
         for identity_principal in plan.identities:
             self.identities[str(identity_principal.resource_id).lower()] = identity_principal
 
