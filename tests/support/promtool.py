@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-CACHE = Path(os.environ.get("SLURM_AZURE_CACHE", Path(__file__).parents[2] / ".cache"))
+CACHE = Path(os.environ.get("SLURM_AZURE_CACHE") or Path(__file__).parents[2] / ".cache")
 
 
 class Unavailable(Exception):
