@@ -24,8 +24,7 @@ from slurm_azure.slurm.versions import Release, parse_version
 REASON_LIMIT = 400
 """Characters of a reason that are shown to Slurm."""
 
-_RECORD = re.compile(r"^NodeName=(\S+) (?=(?:Arch=\S+ )?CoresPerSocket=)", re.MULTILINE)
-_STATE = re.compile(r" State=(\S+) ThreadsPerCore=\d")
+_FIRST_FIELDS = ("CoresPerSocket=", "Arch=")
 _REASON = re.compile(r"\sReason=(.*?)(?: \[[^\[\]\s]*@[^\[\]\s]*\]|\s(?:Comment|Extra|InstanceId)=|\n|\Z)")
 _HOLDING = "CONFIGURING,RUNNING,SUSPENDED,COMPLETING,STOPPED,SIGNALING,RESIZING,STAGE_OUT"
 
@@ -128,10 +127,9 @@ class SlurmCommands:
         calls = 0
         while suspects:
             batch, words = suspects.pop()
-            states = self.nodes(batch) if len(batch) > 1 else {}
-            unknown = [name for name in batch if name not in states] if len(batch) > 1 else []
-            refused |= dict.fromkeys(unknown, _UNKNOWN_NODE)
-            rest = [name for name in batch if name not in refused and not (name in states and _heeded(what, states[name]))]
+            states = self.nodes(batch)
+            refused |= {name: _UNKNOWN_NODE for name in batch if name not in states}
+            rest = [name for name in batch if name in states and not _heeded(what, states[name])]
             if len(rest) <= 1 or calls >= _MOST_CALLS:
                 refused |= dict.fromkeys(rest, words)
                 continue
@@ -149,15 +147,15 @@ def parse_nodes(text: str, wanted: Collection[str]) -> Iterator[SlurmNode]:
     Values may hold blanks, `=` and line ends (Reason, Comment, Extra, OS): a record begins with a line of the fixed first
     fields, its state stands before and its reason before any text that users of Slurm may set.
     """
-    records = list(_RECORD.finditer(text))
-    ends = [record.start() for record in records[1:]] + [len(text)]
-    for record, end in zip(records, ends, strict=True):
-        if record[1] not in wanted:
+    for record in f"\n{text}".split("\nNodeName=")[1:]:
+        name, _, fields = record.partition(" ")
+        if name not in wanted or not fields.startswith(_FIRST_FIELDS):
             continue
-        state = _STATE.search(text, record.end(), end)
-        if state is not None:
-            reason = text.find(" Reason=", state.end(), end)
-            yield read_node(record[1], state[1], "" if reason < 0 else _reason(text[reason:end]))
+        end = fields.find(" ThreadsPerCore=")
+        start = fields.rfind(" State=", 0, end) + len(" State=")
+        if end >= start >= len(" State="):
+            reason = fields.find(" Reason=", end)
+            yield read_node(name, fields[start:end], "" if reason < 0 else _reason(fields[reason:]))
 
 
 def one_line(text: str) -> str:
