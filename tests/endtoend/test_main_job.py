@@ -77,9 +77,9 @@ def test_a_share_that_cannot_be_mounted_is_told_and_nothing_hangs(site: Site) ->
     site.head.run(["service", "stop", "nfs"])
     try:
         submit(site, "--output=later.txt", script="hostname")
-        reasons = ["sinfo", "--noheader", "-R", "--format=%E"]
-        reason = until(lambda: site.head.run(reasons).stdout, 240, "a reason in sinfo -R")
-        tell(f"sinfo -R: {reason.strip()}")
+        reasons = ["sinfo", "--noheader", "-R", "--format=%N|%E"]
+        node, reason = until(lambda: site.head.run(reasons).stdout, 240, "a reason in sinfo -R").strip().split("|", 1)
+        tell(f"sinfo -R: {node}: {reason}")
         assert "slurm-azure: boot:" in reason
         assert "/shared" in reason
         until(lambda: not vm_names(site), 120, "the VM to go")
@@ -88,4 +88,8 @@ def test_a_share_that_cannot_be_mounted_is_told_and_nothing_hangs(site: Site) ->
         site.head.run(["service", "start", "nfs"])
         site.head.run(["scancel", "--user=alice"])
     wait_for_rest(site, 240)
-    assert "DOWN" not in " ".join(node_states(site).values())
+    assert node_states(site)[node] == "IDLE+CLOUD+POWERED_DOWN"
+    submit(site, f"--nodelist={node}", "--output=healed.txt", script="hostname")
+    until(lambda: not waiting_jobs(site), 120, "a job on the node that had failed")
+    assert site.head.read("/srv/share/alice/healed.txt").decode().strip() == node
+    wait_for_rest(site, 180)
