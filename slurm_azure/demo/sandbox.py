@@ -8,6 +8,7 @@ process, mount and network interface in it (man pid_namespaces(7)). Nothing of o
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import select
 import signal
@@ -18,6 +19,7 @@ from pathlib import Path
 
 _TIED = ["setpriv", "--pdeathsig=KILL"]
 _FORK = ["--fork", "--kill-child=KILL", "--propagation=private", "--mount-proc"]
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _POLITE = 2.0  # seconds for it to end by itself
 
 
@@ -74,3 +76,8 @@ def end(pid: int) -> None:
         pass
     finally:
         os.close(process)
+
+
+def end_with_parent() -> None:
+    """Ask the kernel to send this process SIGTERM when its parent ends, as when somebody kills `make` alone."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
