@@ -65,3 +65,7 @@ class Cloud(Protocol):
         Raises Throttled, CredentialRefused, CloudUnreachable.
         """
         ...
+
+    def close(self) -> None:
+        """Let go of connections. Calls that are still under way fail (CloudUnreachable)."""
+        ...

@@ -198,10 +198,11 @@ class Loop:
         names = [say.node for say in batch.says]
         self.actor.saying.difference_update(names)
         if result.error is not None:
-            log.warning("Slurm cannot be told about %s: %s", fold(names), result.error)
+            self._complain("Slurm cannot be told of failed nodes: %s", result.error)
             for name in names:
                 self.actor.patience.hold(f"say {name}", now + 5.0)
             return
+        self._well_again("Slurm cannot be told of failed nodes: %s")
         refused = result.value
         log.info("told Slurm: %s %s%s", fold(names), batch.saying.name.lower(), f" ({batch.reason})" if batch.reason else "")
         for say in batch.says:

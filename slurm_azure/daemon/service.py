@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from slurm_azure import __version__
+from slurm_azure.azure.cloud import Cloud
 from slurm_azure.config import DEFAULT_FILE, DEFAULT_RUN, DEFAULT_STATE, Config, load_config
 from slurm_azure.daemon.assemble import Parts, assemble, make_cloud, make_scheduler, settings_of
 from slurm_azure.daemon.notify import notify, notify_reloading, watchdog_interval
@@ -73,6 +74,7 @@ class Service:
     def __init__(self, config_file: Path, state: Path, run: Path) -> None:
         self.config_file, self.state, self.run_folder = config_file, state, run
         self.stopping = self.reloading = False
+        self.retired: list[Cloud] = []
 
     def run(self) -> int:
         """Start, serve, stop."""
@@ -103,6 +105,8 @@ class Service:
                 self.reloading = False
                 self._reload(parts)
             wait = self._turn(parts)
+            if self.retired and not parts.calls.busy():
+                self.retired.pop().close()
             if watchdog is not None:
                 notify("WATCHDOG=1")
                 wait = min(wait, watchdog)
@@ -133,6 +137,7 @@ class Service:
         try:
             config: Config = load_config(self.config_file)
             parts.loop.reload(settings_of(config))
+            self.retired.append(parts.actor.cloud)
             parts.actor.use(make_cloud(config, parts.limits), make_scheduler(config))
             parts.metrics.set_pools(config.pools)
         except SlurmAzureError as error:

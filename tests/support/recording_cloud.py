@@ -76,3 +76,6 @@ class RecordingCloud:
 
     def why_failed(self, name: VmName) -> Failure | None:
         return self.causes.get(name)
+
+    def close(self) -> None:
+        pass
