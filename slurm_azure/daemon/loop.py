@@ -57,7 +57,7 @@ class Loop:
         self.complaints: dict[str, str] = {}
         self.not_before = {"nodes": 0.0, "list": 0.0}
         self.next_list = self.next_slurm = 0.0
-        self.last_round = self.last_prune = self.last_commit = 0.0
+        self.last_round = self.last_prune = self.last_commit = self.round_seconds = 0.0
         self.changed = True
 
     def turn(self) -> float:
@@ -147,7 +147,6 @@ class Loop:
         launch = self.world.find(subject.node, subject.id)
         if launch is not None:
             self._put(after_delete(launch, result, now))
-            self.changed = True
 
     def _diagnosed(self, result: Result, now: float) -> None:
         name = result.subject.vm_name
@@ -235,7 +234,7 @@ class Loop:
         return now >= self._next_round()
 
     def _next_round(self) -> float:
-        pause = SOON if self.changed else STEADY if moving(self.world) else 15.0
+        pause = max(SOON, 4 * self.round_seconds) if self.changed else STEADY if moving(self.world) else 15.0
         return self.last_round + pause if self.last_round else 0.0
 
     def _round(self, now: float) -> None:
@@ -251,7 +250,8 @@ class Loop:
         self._plan_looks(now)
         if now - self.last_prune > PRUNE:
             self._prune(now)
-        self.tally.round_done(self.world, self.settings, len(self.spool.waiting()), time.perf_counter() - start, now)
+        self.round_seconds = time.perf_counter() - start
+        self.tally.round_done(self.world, self.settings, len(self.spool.waiting()), self.round_seconds, now)
 
     def _apply(self, effects: list[Effect], now: float) -> list[Create]:
         """Take what changes into memory; returns the create calls of new launches."""
