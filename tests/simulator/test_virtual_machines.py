@@ -11,13 +11,14 @@ from azure.core.exceptions import HttpResponseError, ResourceExistsError, Resour
 from azure.mgmt.compute import ComputeManagementClient
 
 from tests.simulator.raw import arm, vm_path
-from tests.support.simulated_azure import SimulatedAzure, vm_body
+from tests.support.simulated_azure import SimulatedAzure, simulated_azure, vm_body
 
 
-def create(client: ComputeManagementClient, azure: SimulatedAzure, name: str = "vm-1", body: Any = None) -> Any:
+def create(client: ComputeManagementClient, azure: SimulatedAzure, name: str = "vm-1", **options: Any) -> Any:
     """One create call, without polling."""
-    group = azure.resource_group
-    return client.virtual_machines.begin_create_or_update(group, name, body or vm_body(azure), polling=False).result()
+    body: Any = vm_body(azure)
+    poller = client.virtual_machines.begin_create_or_update(azure.resource_group, name, body, polling=False, **options)
+    return poller.result()
 
 
 def delete(client: ComputeManagementClient, azure: SimulatedAzure, name: str = "vm-1") -> None:
@@ -39,8 +40,8 @@ def codes(client: ComputeManagementClient, azure: SimulatedAzure, name: str = "v
 def test_create_and_delete_with_the_sdks_own_pollers(azure: SimulatedAzure) -> None:
     """begin_create_or_update().result() gives the finished VM, begin_delete().result() takes it away."""
     with azure.compute() as client:
-        poller = client.virtual_machines.begin_create_or_update(azure.resource_group, "vm-1", vm_body(azure))
-        vm = poller.result()
+        body: Any = vm_body(azure)
+        vm = client.virtual_machines.begin_create_or_update(azure.resource_group, "vm-1", body).result()
         assert vm.provisioning_state == "Succeeded"
         assert vm.vm_id
         client.virtual_machines.begin_delete(azure.resource_group, "vm-1").result()
@@ -145,29 +146,20 @@ def test_putting_the_same_vm_again_changes_nothing(azure: SimulatedAzure) -> Non
 
 def test_if_none_match_makes_a_create_only_call(azure: SimulatedAzure) -> None:
     """With MatchConditions.IfMissing an existing VM is 412 PreconditionFailed; without there being one, 201."""
+    only_new: Any = {"etag": "*", "match_condition": MatchConditions.IfMissing}
     with azure.compute() as client:
-        for expected in ("Creating", None):
-            try:
-                poller = client.virtual_machines.begin_create_or_update(
-                    azure.resource_group,
-                    "vm-1",
-                    vm_body(azure),
-                    polling=False,
-                    etag="*",
-                    match_condition=MatchConditions.IfMissing,
-                )
-                assert poller.result().provisioning_state == expected
-            except (ResourceExistsError, ResourceModifiedError) as refused:
-                assert expected is None
-                assert refused.status_code == 412
-                assert refused.error is not None
-                assert refused.error.code == "PreconditionFailed"
+        assert create(client, azure, **only_new).provisioning_state == "Creating"
+        with pytest.raises((ResourceExistsError, ResourceModifiedError)) as refused:
+            create(client, azure, **only_new)
+    assert refused.value.status_code == 412
+    assert refused.value.error is not None
+    assert refused.value.error.code == "PreconditionFailed"
 
 
 @pytest.mark.parametrize(
     ("change", "target"),
     [
-        ({"osProfile": {"computerName": "other", "adminUsername": "azureuser", "adminPassword": "x"}}, "osProfile.computerName"),
+        ({"osProfile": {"computerName": "b", "adminUsername": "azureuser", "adminPassword": "x"}}, "osProfile.computerName"),
         ({"priority": "Spot"}, "priority"),
     ],
 )
@@ -243,10 +235,8 @@ def test_a_user_assigned_identity_has_to_exist(azure: SimulatedAzure) -> None:
     assert (refused.status, refused.code) == (400, "FailedIdentityOperation")
 
 
-def test_lists_come_in_pages_with_an_absolute_link(azure: SimulatedAzure) -> None:
+def test_lists_come_in_pages_with_an_absolute_link() -> None:
     """The SDK follows nextLink through all pages; each VM is seen once, in the order it was made."""
-    from tests.support.simulated_azure import simulated_azure
-
     with simulated_azure(page_size=3) as paged, paged.compute() as client:
         names = [f"vm-{number}" for number in range(8)]
         for name in names:
@@ -258,10 +248,8 @@ def test_lists_come_in_pages_with_an_absolute_link(azure: SimulatedAzure) -> Non
         assert first.body["nextLink"].startswith(f"{paged.endpoint}{vm_path(paged)}?")
 
 
-def test_a_page_neither_repeats_nor_hides_what_stays(azure: SimulatedAzure) -> None:
+def test_a_page_neither_repeats_nor_hides_what_stays() -> None:
     """When VMs go between two pages, every VM that stays is listed exactly once."""
-    from tests.support.simulated_azure import simulated_azure
-
     with simulated_azure(page_size=3) as paged, paged.compute() as client:
         for number in range(9):
             create(client, paged, f"vm-{number}")

@@ -1,0 +1,87 @@
+"""The simulator as a process: the line it prints, how it ends, what it leaves."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+COMMAND = [sys.executable, "-m", "slurm_azure.simulator", "--listen", "127.0.0.1:0", "--control", "127.0.0.1:0"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_says_when_it_is_ready_and_ends_when_told(tmp_path: Path, number: signal.Signals) -> None:
+    """One JSON line with endpoints and CA; the folder is private; SIGTERM and SIGINT end it with exit code 0."""
+    folder = tmp_path / "azure"
+    process = subprocess.Popen([*COMMAND, "--folder", str(folder)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        ready = json.loads(process.stdout.readline())
+        context = ssl.create_default_context(cafile=ready["ca_file"])
+        url = f"{ready['authority']}/{ready['tenant']}/v2.0/.well-known/openid-configuration"
+        with urllib.request.urlopen(url, timeout=10, context=context) as answer:
+            assert answer.status == 200
+        assert folder.stat().st_mode & 0o777 == 0o700
+        private = {file.name for file in folder.iterdir() if file.stat().st_mode & 0o077 == 0}
+        assert private == {"ca-key.pem", "server.pem", "token-key.pem", "daemon.secret", "daemon.pem", "munge.key"}
+        process.send_signal(number)
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_the_authority_outlives_a_restart(tmp_path: Path) -> None:
+    """Clients that trust the CA trust it after a restart too."""
+    found = []
+    for _ in range(2):
+        process = subprocess.Popen([*COMMAND, "--folder", str(tmp_path)], stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        ready = json.loads(process.stdout.readline())
+        found.append(Path(ready["ca_file"]).read_bytes())
+        process.terminate()
+        process.communicate(timeout=10)
+    assert found[0] == found[1]
+
+
+def test_the_certificate_has_azures_own_names_and_those_asked_for(tmp_path: Path) -> None:
+    """TLS to management.azure.com, a vault, the login host and an extra name all verify with nothing but the CA."""
+    names = ["management.azure.com", "login.microsoftonline.com", "any.vault.azure.net", "azure.example", "localhost"]
+    command = [*COMMAND, "--folder", str(tmp_path), "--names", "azure.example"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        ready = json.loads(process.stdout.readline())
+        port = int(ready["endpoint"].rsplit(":", 1)[1])
+        context = ssl.create_default_context(cafile=ready["ca_file"])
+        for name in names:
+            with socket.create_connection(("127.0.0.1", port), 5) as plain, context.wrap_socket(plain, server_hostname=name):
+                pass
+    finally:
+        process.terminate()
+        process.communicate(timeout=10)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--listen", "nonsense"], 2, "is not ADDR:PORT"),
+        (["--listen", "192.0.2.1:8443"], 2, "cannot listen on 192.0.2.1:8443"),
+        (["--estate", "/absent.json"], 78, "/absent.json"),
+        (["--machines", "namespace"], 2, "--image"),
+    ],
+)
+def test_mistakes_are_one_line_and_an_exit_code(tmp_path: Path, arguments: list[str], code: int, words: str) -> None:
+    """No traceback, and the words say what to change."""
+    command = [sys.executable, "-m", "slurm_azure.simulator", "--listen", "127.0.0.1:0", "--folder", str(tmp_path), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == code
+    assert words in done.stderr
+    assert len(done.stderr.splitlines()) == 1, done.stderr
