@@ -109,7 +109,8 @@ def check_state(state: Path, conf: Path) -> Iterator[Finding]:
     try:
         owner = state.stat().st_uid
     except OSError as error:
-        yield fail("state folder", f"{state}: {error.strerror}", f"install -d -m 0750 -o {user or 'SLURMUSER'} {state}")
+        grave = warn if user is None else fail  # without a slurm.conf this is hardly the head node
+        yield grave("state folder", f"{state}: {error.strerror}", f"install -d -m 0750 -o {user or 'SLURMUSER'} {state}")
         return
     if user is None:
         yield warn("state folder", f"{conf} cannot be read, so SlurmUser is not known", "set slurm.conf_dir")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -136,16 +137,16 @@ def test_hooks_are_not_run_where_they_would_make_the_spool(tmp_path: Path) -> No
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to run hooks as another user")
-def test_hooks_run_as_the_spools_owner(tmp_path: Path) -> None:
+def test_hooks_run_as_the_spools_owner() -> None:
     """Root may write anywhere; what counts is whether SlurmUser may."""
-    spool = tmp_path / "spool"
-    spool.mkdir()
-    os.chown(spool, pwd.getpwnam("daemon").pw_uid, pwd.getpwnam("daemon").pw_gid)
-    script = '#!/bin/sh\n[ "$(id -un)" = daemon ] && [ "$(id -G)" = "$(id -g)" ]\n'
-    folder = hooks(tmp_path / "hooks", script)
-    for path in (tmp_path, *tmp_path.parents[:2], folder):
-        path.chmod(0o755)
-    assert [finding.level for finding in check_hooks(folder, spool)] == [Level.OK] * 3
+    with tempfile.TemporaryDirectory() as folder:  # tmp_path lies in a folder that only root may enter
+        Path(folder).chmod(0o755)
+        spool = Path(folder) / "spool"
+        spool.mkdir()
+        os.chown(spool, pwd.getpwnam("daemon").pw_uid, pwd.getpwnam("daemon").pw_gid)
+        script = '#!/bin/sh\n[ "$(id -un)" = daemon ] && [ "$(id -G)" = "$(id -g)" ]\n'
+        found = list(check_hooks(hooks(Path(folder) / "hooks", script), spool))
+    assert [finding.level for finding in found] == [Level.OK] * 3
 
 
 @pytest.mark.parametrize(
@@ -181,6 +182,10 @@ def test_state_folder_when_slurm_user_is_not_known(tmp_path: Path, text: str | N
 
 
 def test_no_state_folder(tmp_path: Path) -> None:
-    """The remedy is the command of the administration guide."""
-    found = one(check_state(tmp_path / "nope", tmp_path / "slurm.conf"))
-    assert (found.level, found.remedy) == (Level.FAIL, f"install -d -m 0750 -o SLURMUSER {tmp_path}/nope")
+    """The remedy is the command of the administration guide; grave only where slurm.conf says this is the head node."""
+    conf = tmp_path / "slurm.conf"
+    found = one(check_state(tmp_path / "nope", conf))
+    assert (found.level, found.remedy) == (Level.WARN, f"install -d -m 0750 -o SLURMUSER {tmp_path}/nope")
+    conf.write_text("SlurmUser=slurm\n")
+    found = one(check_state(tmp_path / "nope", conf))
+    assert (found.level, found.remedy) == (Level.FAIL, f"install -d -m 0750 -o slurm {tmp_path}/nope")
