@@ -17,7 +17,7 @@ from tests.support.sites import Site
 
 def levels(out: str) -> dict[str, str]:
     """The gravest level of each subject."""
-    order = list(Level)
+    order = [level.value for level in Level]
     found: dict[str, str] = {}
     for line in out.splitlines():
         level, about = line[:4].strip(), line[6:].partition(":")[0]
