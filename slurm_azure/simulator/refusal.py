@@ -46,6 +46,11 @@ def malformed(message: str) -> Refusal:
     return Refusal(400, "InvalidRequestContent", f"The request content was invalid and could not be deserialized: '{message}'.")
 
 
+def not_simulated(what: str) -> Refusal:
+    """501: Azure could do this, and this simulator cannot. Better than an answer that only looks right."""
+    return Refusal(501, "NotImplemented", f"{what} is not simulated.")
+
+
 def resource_not_found(kind: str, name: str, group: str) -> Refusal:
     """404 ResourceNotFound; `kind` such as Microsoft.Compute/virtualMachines."""
     return Refusal(

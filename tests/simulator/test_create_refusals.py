@@ -52,6 +52,8 @@ CASES: list[tuple[str, Any, int, str, str]] = [
     ),
     ("properties.evictionPolicy", "Delete", 400, "EvictionPolicyCanBeSetOnlyOnAzureSpotVirtualMachines", ""),
     ("properties.billingProfile", {"maxPrice": 0}, 400, "MaxPriceValueInvalid", ""),
+    ("properties.virtualMachineScaleSet", {"id": "/x"}, 501, "NotImplemented", ""),
+    ("properties.storageProfile.osDisk.createOption", "Attach", 501, "NotImplemented", ""),
     ("zones", ["4"], 400, "InvalidAvailabilityZone", ""),
     ("tags", {"a": 1}, 400, "InvalidRequestContent", ""),
 ]

@@ -9,6 +9,7 @@ from slurm_azure.simulator.estate import Principal
 from slurm_azure.simulator.refusal import Refusal, invalid_parameter, invalid_reference
 from slurm_azure.simulator.resource_id import COMPUTE, NETWORK, location_name, resource_id, same
 from slurm_azure.simulator.world.disks import Disk
+from slurm_azure.simulator.world.members import member
 from slurm_azure.simulator.world.network import NetworkInterface
 from slurm_azure.simulator.world.vm import VirtualMachine, packed, unpacked
 from slurm_azure.simulator.world.vm_request import InterfaceRequest, VmRequest
@@ -70,7 +71,7 @@ def identities(world: World, owner: str, wanted: Mapping[str, Any]) -> tuple[Pri
         client, object_id = world.new_uuid(), world.new_uuid()
         system = Principal(owner.rsplit("/", 1)[-1], client, object_id, (), owner)
     users = []
-    for identity in wanted.get("userAssignedIdentities") or {}:
+    for identity in member(wanted, "userAssignedIdentities"):
         found = world.identities.get(identity.lower())
         if found is None:
             raise Refusal(

@@ -14,8 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from slurm_azure.simulator.refusal import Refusal, invalid_parameter, malformed, missing_parameter
+from slurm_azure.simulator.refusal import Refusal, invalid_parameter, malformed, missing_parameter, not_simulated
 from slurm_azure.simulator.world import sizes
+from slurm_azure.simulator.world.members import flag, items, member, one_of, text, texts, without_nulls
 
 MAX_DATA = 65535  # bytes of customData and of userData, decoded
 MAX_TAGS, MAX_TAG_NAME, MAX_TAG_VALUE = 50, 512, 256  # "Use tags to organize your Azure resources"
@@ -77,15 +78,16 @@ def read(name: str, body: dict[str, Any]) -> VmRequest:
     """The request that a PUT of the VM `name` makes; raises Refusal (400)."""
     if not _VM_NAME.fullmatch(name):
         raise invalid_parameter("vmName", f"The value of parameter vmName is invalid: '{name}'.")
-    body = _without_nulls(body)
-    location = _text(body, "location", "location")
+    body = without_nulls(body)
+    location = text(body, "location", "location")
     if location is None:
         raise Refusal(400, "LocationRequired", "The location property is required for this definition.")
-    properties = _member(body, "properties", required=True)
+    properties = member(body, "properties", required=True)
     _check_size(properties)
     _check_storage(properties)
     _check_os(properties)
     _check_priority(properties)
+    _check_simulated(properties)
     check_data(properties.get("userData"), "userData", "User data")
     zones = body.get("zones")
     _check_zones(name, zones, location)
@@ -93,8 +95,8 @@ def read(name: str, body: dict[str, Any]) -> VmRequest:
         location=location,
         zones=zones,
         tags=read_tags(body),
-        identity=_member(body, "identity"),
-        plan=_member(body, "plan") or None,
+        identity=member(body, "identity"),
+        plan=member(body, "plan") or None,
         properties=properties,
         interfaces=_interfaces(properties),
     )
@@ -102,7 +104,7 @@ def read(name: str, body: dict[str, Any]) -> VmRequest:
 
 def read_tags(body: Mapping[str, Any]) -> dict[str, str]:
     """The `tags` of a body; raises Refusal (400)."""
-    tags = _member(body, "tags")
+    tags = member(body, "tags")
     for name, value in tags.items():
         if not isinstance(value, str):
             raise malformed(f"Unexpected character encountered while parsing value of tag '{name}'. Path 'tags.{name}'")
@@ -130,7 +132,7 @@ def check_data(value: Any, parameter: str, what: str) -> None:
 
 
 def _check_size(properties: Mapping[str, Any]) -> None:
-    size = _text(_member(properties, "hardwareProfile", required=True), "vmSize", "vmSize")
+    size = text(member(properties, "hardwareProfile", required=True), "vmSize", "vmSize")
     if size is None:
         raise missing_parameter("vmSize")
     if not sizes.known(size):
@@ -143,31 +145,33 @@ def _check_size(properties: Mapping[str, Any]) -> None:
 
 
 def _check_storage(properties: Mapping[str, Any]) -> None:
-    storage = _member(properties, "storageProfile", required=True)
-    disk = _member(storage, "osDisk", required=True)
-    option = _text(disk, "createOption", "osDisk.createOption")
+    storage = member(properties, "storageProfile", required=True)
+    disk = member(storage, "osDisk", required=True)
+    option = text(disk, "createOption", "osDisk.createOption")
     if option is None:
         raise missing_parameter("osDisk.createOption")
-    _one_of(option, ("FromImage", "Attach", "Empty", "Copy", "Restore"), "osDisk.createOption")
-    _one_of(disk.get("deleteOption"), ("Delete", "Detach"), "osDisk.deleteOption")
-    _one_of(disk.get("caching"), ("None", "ReadOnly", "ReadWrite"), "osDisk.caching")
+    one_of(option, ("FromImage", "Attach", "Empty", "Copy", "Restore"), "osDisk.createOption")
     _check_disk(disk, "osDisk")
-    image = _member(storage, "imageReference")
+    image = member(storage, "imageReference")
     if option == "FromImage":
         _check_image(image)
-    local = _member(disk, "diffDiskSettings")
+    local = member(disk, "diffDiskSettings")
     if local:
         _check_ephemeral(local, disk)
-    for data_disk in _items(storage, "dataDisks"):
+    for data_disk in items(storage, "dataDisks"):
         if not isinstance(data_disk.get("lun"), int):
             raise missing_parameter("dataDisk.lun")
         _check_disk(data_disk, "dataDisk")
-        _one_of(data_disk.get("createOption"), ("Empty", "FromImage", "Attach", "Copy", "Restore"), "dataDisk.createOption")
+        if text(data_disk, "createOption", "dataDisk.createOption") is None:
+            raise missing_parameter("dataDisk.createOption")
+        one_of(data_disk.get("createOption"), ("Empty", "FromImage", "Attach", "Copy", "Restore"), "dataDisk.createOption")
 
 
 def _check_disk(disk: Mapping[str, Any], parameter: str) -> None:
-    _text(disk, "name", f"{parameter}.name")
-    _text(_member(disk, "managedDisk"), "storageAccountType", f"{parameter}.managedDisk.storageAccountType")
+    text(disk, "name", f"{parameter}.name")
+    text(member(disk, "managedDisk"), "storageAccountType", f"{parameter}.managedDisk.storageAccountType")
+    one_of(disk.get("deleteOption"), ("Delete", "Detach"), f"{parameter}.deleteOption")
+    one_of(disk.get("caching"), ("None", "ReadOnly", "ReadWrite"), f"{parameter}.caching")
     size = disk.get("diskSizeGB")
     if size is not None and (not isinstance(size, int) or not 1 <= size <= 65536):
         raise invalid_parameter(f"{parameter}.diskSizeGB", f"The value of parameter {parameter}.diskSizeGB is invalid.")
@@ -176,17 +180,17 @@ def _check_disk(disk: Mapping[str, Any], parameter: str) -> None:
 def _check_image(image: Mapping[str, Any]) -> None:
     if not image:
         raise missing_parameter("imageReference")
-    if any(image.get(key) for key in ("id", "sharedGalleryImageId", "communityGalleryImageId")):
+    if any([text(image, key, key) for key in ("id", "sharedGalleryImageId", "communityGalleryImageId")]):
         return
     for key in ("publisher", "offer", "sku", "version"):
-        if not image.get(key):
+        if not text(image, key, f"imageReference.{key}"):
             raise missing_parameter(f"imageReference.{key}")
 
 
 def _check_ephemeral(local: Mapping[str, Any], disk: Mapping[str, Any]) -> None:
     """Ephemeral OS disks for Azure VMs: only from an image, only with read-only caching, always deleted with the VM."""
-    _one_of(local.get("option"), ("Local",), "osDisk.diffDiskSettings.option")
-    _one_of(local.get("placement"), ("CacheDisk", "ResourceDisk", "NvmeDisk"), "osDisk.diffDiskSettings.placement")
+    one_of(local.get("option"), ("Local",), "osDisk.diffDiskSettings.option")
+    one_of(local.get("placement"), ("CacheDisk", "ResourceDisk", "NvmeDisk"), "osDisk.diffDiskSettings.placement")
     if disk.get("createOption") != "FromImage":
         raise invalid_parameter("osDisk.createOption", "Ephemeral OS disks can only be created from an image.")
     if disk.get("caching") != "ReadOnly":
@@ -197,12 +201,12 @@ def _check_ephemeral(local: Mapping[str, Any], disk: Mapping[str, Any]) -> None:
 
 def _check_os(properties: Mapping[str, Any]) -> None:
     storage = properties["storageProfile"]
-    profile = _member(properties, "osProfile")
+    profile = member(properties, "osProfile")
     if not profile:
         if storage["osDisk"]["createOption"] == "FromImage" and not (storage.get("imageReference") or {}).get("id"):
             raise missing_parameter("osProfile")  # only a specialised image of one's own boots without
         return
-    name = _text(profile, "computerName", "computerName")
+    name = text(profile, "computerName", "computerName")
     if name is None:
         raise missing_parameter("computerName")
     if not _HOST_NAME.fullmatch(name) or name.isdigit():
@@ -216,16 +220,16 @@ def _check_os(properties: Mapping[str, Any]) -> None:
 
 
 def _check_administrator(profile: Mapping[str, Any]) -> None:
-    user = _text(profile, "adminUsername", "adminUsername")
+    user = text(profile, "adminUsername", "adminUsername")
     if user is None:
         raise missing_parameter("adminUsername")
     if user.lower() in _FORBIDDEN_USERS or len(user) > 64:
         raise invalid_parameter("adminUsername", "The Admin Username specified is not allowed.")
-    linux = _member(profile, "linuxConfiguration")
-    keys = _items(_member(linux, "ssh"), "publicKeys")
+    linux = member(profile, "linuxConfiguration")
+    keys = items(member(linux, "ssh"), "publicKeys")
     for key in keys:
         _check_key(key, user)
-    by_password = bool(profile.get("adminPassword")) and not linux.get("disablePasswordAuthentication", False)
+    by_password = bool(profile.get("adminPassword")) and not flag(linux, "disablePasswordAuthentication")
     if not keys and not by_password:
         message = "Authentication using either SSH or by user name and password must be enabled in Linux profile."
         raise invalid_parameter("linuxConfiguration", message)
@@ -245,8 +249,8 @@ def _check_key(key: Mapping[str, Any], user: str) -> None:
 
 def _check_priority(properties: Mapping[str, Any]) -> None:
     priority = properties.get("priority")
-    _one_of(priority, ("Regular", "Low", "Spot", "SpotPlus"), "priority")
-    _one_of(properties.get("evictionPolicy"), ("Deallocate", "Delete"), "evictionPolicy")
+    one_of(priority, ("Regular", "Low", "Spot", "SpotPlus"), "priority")
+    one_of(properties.get("evictionPolicy"), ("Deallocate", "Delete"), "evictionPolicy")
     spot = priority in ("Spot", "Low", "SpotPlus")
     if properties.get("evictionPolicy") and not spot:
         raise Refusal(
@@ -254,9 +258,20 @@ def _check_priority(properties: Mapping[str, Any]) -> None:
             "EvictionPolicyCanBeSetOnlyOnAzureSpotVirtualMachines",
             "Eviction policy can be set only on Azure Spot Virtual Machines.",
         )
-    price = _member(properties, "billingProfile").get("maxPrice")
+    price = member(properties, "billingProfile").get("maxPrice")
     if price is not None and (not isinstance(price, int | float) or (price <= 0 and price != -1)):
         raise Refusal(400, "MaxPriceValueInvalid", "Max price value is invalid. Use -1 or a price above 0 USD.")
+
+
+def _check_simulated(properties: Mapping[str, Any]) -> None:
+    """What hangs on resources that cannot be made here is refused, not ignored."""
+    for key in ("availabilitySet", "virtualMachineScaleSet", "proximityPlacementGroup", "capacityReservation", "host"):
+        if properties.get(key):
+            raise not_simulated(f"properties.{key}")
+    storage = properties["storageProfile"]
+    for disk in (storage["osDisk"], *items(storage, "dataDisks")):
+        if disk["createOption"] not in ("FromImage", "Empty"):
+            raise not_simulated(f"A disk with createOption '{disk['createOption']}'")
 
 
 def _check_zones(name: str, zones: Any, location: str) -> None:
@@ -274,15 +289,15 @@ def _check_zones(name: str, zones: Any, location: str) -> None:
 
 
 def _interfaces(properties: Mapping[str, Any]) -> tuple[InterfaceRequest, ...]:
-    profile = _member(properties, "networkProfile", required=True)
-    inline = _items(profile, "networkInterfaceConfigurations")
-    existing = _items(profile, "networkInterfaces")
+    profile = member(properties, "networkProfile", required=True)
+    inline = items(profile, "networkInterfaceConfigurations")
+    existing = items(profile, "networkInterfaces")
     if not inline and not existing:
         raise missing_parameter("networkProfile.networkInterfaces")
     if inline and existing:
         message = "networkInterfaces and networkInterfaceConfigurations cannot be given together."
         raise invalid_parameter("networkProfile", message)
-    if inline and not profile.get("networkApiVersion"):
+    if inline and not text(profile, "networkApiVersion", "networkProfile.networkApiVersion"):
         raise missing_parameter("networkProfile.networkApiVersion")
     found = tuple(map(_inline, inline)) if inline else tuple(map(_referenced, existing))
     if len(found) > 1 and sum(item.primary for item in found) != 1:
@@ -292,77 +307,41 @@ def _interfaces(properties: Mapping[str, Any]) -> tuple[InterfaceRequest, ...]:
 
 
 def _referenced(item: Mapping[str, Any]) -> InterfaceRequest:
-    identity = _text(item, "id", "networkInterfaces.id")
+    identity = text(item, "id", "networkInterfaces.id")
     if identity is None:
         raise missing_parameter("networkInterfaces.id")
-    settings = _member(item, "properties")
+    settings = member(item, "properties")
     delete = settings.get("deleteOption") == "Delete"
-    return InterfaceRequest("", "", "", bool(settings.get("primary", True)), delete, settings, identity)
+    return InterfaceRequest("", "", "", flag(settings, "primary", True), delete, settings, identity)
 
 
 def _inline(item: Mapping[str, Any]) -> InterfaceRequest:
-    name = _text(item, "name", "networkInterfaceConfigurations.name")
+    name = text(item, "name", "networkInterfaceConfigurations.name")
     if name is None:
         raise missing_parameter("networkInterfaceConfigurations.name")
-    settings = _member(item, "properties", required=True)
-    _one_of(settings.get("deleteOption"), ("Delete", "Detach"), "networkInterfaceConfigurations.deleteOption")
-    for member in ("networkSecurityGroup", "dnsSettings", "tags"):
-        _member(settings, member)
-    configurations = _items(settings, "ipConfigurations")
+    settings = member(item, "properties", required=True)
+    one_of(settings.get("deleteOption"), ("Delete", "Detach"), "networkInterfaceConfigurations.deleteOption")
+    text(member(settings, "networkSecurityGroup"), "id", "networkSecurityGroup.id")
+    texts(member(settings, "dnsSettings"), "dnsServers")
+    read_tags(settings)
+    for key in ("enableAcceleratedNetworking", "enableIPForwarding"):
+        flag(settings, key)
+    configurations = items(settings, "ipConfigurations")
     if not configurations:
         raise missing_parameter("networkInterfaceConfigurations.ipConfigurations")
     first = configurations[0]
-    address = _member(first, "properties")
+    address = member(first, "properties")
+    if address.get("publicIPAddressConfiguration"):
+        raise not_simulated("A public IP address")
     for unknown in ("privateIPAddress", "privateIPAllocationMethod"):
         if unknown in address:
             kind = "VirtualMachineNetworkInterfaceIPConfigurationProperties"
             raise malformed(f"Could not find member '{unknown}' on object of type '{kind}'")
-    subnet = _text(_member(address, "subnet"), "id", "subnet.id")
+    subnet = text(member(address, "subnet"), "id", "subnet.id")
     if subnet is None:
         raise missing_parameter("networkInterfaceConfigurations.ipConfigurations.subnet")
-    configuration = _text(first, "name", "ipConfigurations.name")
+    configuration = text(first, "name", "ipConfigurations.name")
     if configuration is None:
         raise missing_parameter("networkInterfaceConfigurations.ipConfigurations.name")
     delete = settings.get("deleteOption") == "Delete"
-    return InterfaceRequest(name, subnet, configuration, bool(settings.get("primary", True)), delete, settings)
-
-
-def _without_nulls(value: Any) -> Any:
-    """The body without members that are null: to Azure they are as good as not given."""
-    if isinstance(value, dict):
-        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
-    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
-
-
-def _member(owner: Mapping[str, Any], key: str, required: bool = False) -> dict[str, Any]:
-    value = owner.get(key)
-    if value is None:
-        if required:
-            raise missing_parameter(key)
-        return {}
-    if not isinstance(value, dict):
-        raise malformed(f"Error converting value of '{key}': an object is expected. Path '{key}'")
-    return value
-
-
-def _items(owner: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
-    value = owner.get(key)
-    if value is None:
-        return []
-    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise malformed(f"Error converting value of '{key}': a list of objects is expected. Path '{key}'")
-    return value
-
-
-def _text(owner: Mapping[str, Any], key: str, parameter: str) -> str | None:
-    value = owner.get(key)
-    if value is None or value == "":
-        return None
-    if not isinstance(value, str):
-        raise malformed(f"Error converting value of '{parameter}': a string is expected. Path '{parameter}'")
-    return value
-
-
-def _one_of(value: Any, allowed: tuple[str, ...], parameter: str) -> None:
-    if value is not None and value not in allowed:
-        raise invalid_parameter(parameter, f"The value of parameter {parameter} is invalid.")
+    return InterfaceRequest(name, subnet, configuration, flag(settings, "primary", True), delete, settings)
