@@ -8,9 +8,11 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import pytest
+from prometheus_client import Metric
+from prometheus_client.registry import Collector
 
 from slurm_azure.errors import PreflightError
 from slurm_azure.web import server as module
@@ -82,6 +84,25 @@ def test_a_health_check_that_fails_is_not_well(serve: Serve) -> None:
 
     answer = get(serve(broken), "/healthz")
     assert (answer[0], answer[2]) == (503, "the health check itself failed: RuntimeError\n")
+
+
+def test_metrics_that_cannot_be_rendered_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    """A fault in a collector is a 500 for Prometheus and a line in our log, and the server lives on."""
+
+    class Broken(Collector):
+        def describe(self) -> Iterable[Metric]:
+            return ()  # without it register() would collect at once
+
+        def collect(self) -> Iterator[Metric]:
+            raise RuntimeError("broken collector")
+
+    metrics = Metrics("1", ["hb"])
+    with contextlib.closing(MetricsServer("127.0.0.1:0", metrics, lambda: (True, "well"))) as server:
+        assert get(server, "/metrics")[0] == 200
+        metrics.registry.register(Broken())
+        assert get(server, "/metrics")[0] == 500
+        assert get(server, "/healthz")[0] == 200
+    assert "the metrics cannot be rendered" in caplog.text
 
 
 @pytest.mark.parametrize("path", ["/", "/metrics/", "/../etc/passwd", "/healthz2"])
