@@ -46,6 +46,14 @@ def private_pem(key: rsa.RSAPrivateKey) -> bytes:
     return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 
 
+def is_rsa_certificate(pem: bytes) -> bool:
+    """Whether a PEM holds a certificate with an RSA key, as the assertions of service principals need."""
+    try:
+        return isinstance(x509.load_pem_x509_certificate(pem).public_key(), rsa.RSAPublicKey)
+    except ValueError:
+        return False
+
+
 def new_certificate(name: str) -> bytes:
     """A service principal's private RSA key and self-signed certificate, one PEM."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)

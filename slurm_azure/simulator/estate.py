@@ -156,6 +156,7 @@ class _Reader:
             self._service_principal(item, f"service_principals[{i}]")
             for i, item in enumerate(self._list(top, "service_principals", where))
         )
+        self._check_apart([subnet for item in subscriptions for network in item.networks for subnet in network.subnets])
         known = principals + tuple(identity for item in subscriptions for identity in item.identities)
         vaults = tuple(self._vault(item, f"vaults[{i}]", known) for i, item in enumerate(self._list(top, "vaults", where)))
         return Estate(self._text(top, "tenant", where), self._location, subscriptions, principals, vaults)
@@ -189,6 +190,14 @@ class _Reader:
                 raise self._mistake(f"{where}.subnets.{name}", str(error)) from None
         return NetworkPlan(self._text(fields, "name", where), group, tuple(subnets))
 
+    def _check_apart(self, subnets: list[SubnetPlan]) -> None:
+        """A VM that calls its metadata service is known by its address alone."""
+        for number, subnet in enumerate(subnets):
+            for other in subnets[:number]:
+                if subnet.prefix.overlaps(other.prefix):
+                    what = f"{subnet.prefix} of {subnet.name} overlaps {other.prefix} of {other.name}"
+                    raise self._mistake("subscriptions", f"{what}; VMs are told apart by their addresses")
+
     def _identity(self, item: Any, where: str, subscription: str) -> Principal:
         fields = self._object(item, where, {"name", "resource_group", "client_id", "principal_id", "actions"})
         name = self._text(fields, "name", where)
@@ -214,6 +223,8 @@ class _Reader:
         if "certificate_file" in fields:
             place = f"{where}.certificate_file"
             certificate = self._file(fields["certificate_file"], place, generate, lambda: credentials.new_certificate(name))
+            if not credentials.is_rsa_certificate(certificate):
+                raise self._mistake(place, f"{fields['certificate_file']} holds no certificate with an RSA key (PEM)")
         client = self._text(fields, "client_id", where)
         actions = tuple(fields.get("actions", ("*",)))
         return Principal(name, client, str(fields.get("object_id", client)), actions, None, secret, certificate)

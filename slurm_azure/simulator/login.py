@@ -45,7 +45,7 @@ class Login:
     ) -> None:
         self._tokens = tokens
         self._clock = clock
-        self._principals = {principal.client_id: principal for principal in principals}
+        self._principals = {principal.client_id.lower(): principal for principal in principals}
         self._is_resource = is_resource
         self._router = Router(
             [

@@ -49,6 +49,21 @@ def test_paths_are_relative_to_the_estate_file(tmp_path: Path) -> None:
         ({"vaults": [{"name": "v", "readers": ["nobody"]}]}, r"vaults\[0\].readers"),
         ({"vaults": [{"name": "v", "secrets": {"k": {"file": "absent"}}}]}, r"vaults\[0\].secrets.k"),
         ({"service_principals": [{"client_id": "c", "secret_file": "absent"}]}, r"service_principals\[0\].secret_file"),
+        ({"service_principals": [{"client_id": "c", "certificate_file": "estate.json"}]}, "no certificate with an RSA key"),
+        (
+            {
+                "subscriptions": [
+                    {
+                        "id": "s",
+                        "resource_groups": ["g"],
+                        "virtual_networks": [
+                            {"name": "n", "resource_group": "g", "subnets": {"a": "10.0.0.0/16", "b": "10.0.1.0/24"}}
+                        ],
+                    }
+                ]
+            },
+            "10.0.1.0/24 of b overlaps",
+        ),
         (
             {"subscriptions": [{"id": "s", "virtual_networks": [{"name": "n", "resource_group": "absent"}]}]},
             r"virtual_networks\[0\].resource_group",

@@ -154,6 +154,7 @@ def test_resource_manager_wants_a_token(azure: SimulatedAzure) -> None:
         answer = ask(azure.endpoint, "GET", path, headers=header, ca_file=azure.ca_file)
         assert (answer.status, answer.code) == (401, code)
         assert answer.headers["WWW-Authenticate"].startswith("Bearer authorization_uri=")
+        assert answer.headers["x-ms-request-id"]
 
 
 def test_tokens_end(slow_azure: SimulatedAzure) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import json
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import pytest
 
+from slurm_azure.simulator.arm.virtual_machines import VirtualMachines
+from slurm_azure.simulator.call import Call
 from slurm_azure.simulator.estate import Estate, NetworkPlan, SubnetPlan, SubscriptionPlan
 from slurm_azure.simulator.machines.grades import Grades
 from slurm_azure.simulator.machines.machine import Guest, Machine, MachineSpec
@@ -66,6 +69,32 @@ class RecordingHypervisor:
 
 
 SUBNET = subnet_id("s", "g", "vnet", "burst")
+BODY = {
+    "location": "westeurope",
+    "tags": {"node": "n1"},
+    "properties": {
+        "hardwareProfile": {"vmSize": "Standard_D4s_v3"},
+        "storageProfile": {"imageReference": {"id": "/i"}, "osDisk": {"createOption": "FromImage"}},
+        "osProfile": {
+            "computerName": "n1",
+            "adminUsername": "azureuser",
+            "customData": "Y3VzdG9t",
+            "linuxConfiguration": {"ssh": {"publicKeys": [{"keyData": "ssh-ed25519 AAAA"}]}},
+        },
+        "networkProfile": {
+            "networkApiVersion": "2020-11-01",
+            "networkInterfaceConfigurations": [
+                {
+                    "name": "nic",
+                    "properties": {
+                        "deleteOption": "Delete",
+                        "ipConfigurations": [{"name": "c", "properties": {"subnet": {"id": SUBNET}}}],
+                    },
+                }
+            ],
+        },
+    },
+}
 
 
 @dataclass
@@ -78,33 +107,7 @@ class Site:
     provisioning: Provisioning
 
     def create(self) -> VirtualMachine:
-        body = {
-            "location": "westeurope",
-            "tags": {"node": "n1"},
-            "properties": {
-                "hardwareProfile": {"vmSize": "Standard_D4s_v3"},
-                "storageProfile": {"imageReference": {"id": "/i"}, "osDisk": {"createOption": "FromImage"}},
-                "osProfile": {
-                    "computerName": "n1",
-                    "adminUsername": "azureuser",
-                    "customData": "Y3VzdG9t",
-                    "linuxConfiguration": {"ssh": {"publicKeys": [{"keyData": "ssh-ed25519 AAAA"}]}},
-                },
-                "networkProfile": {
-                    "networkApiVersion": "2020-11-01",
-                    "networkInterfaceConfigurations": [
-                        {
-                            "name": "nic",
-                            "properties": {
-                                "deleteOption": "Delete",
-                                "ipConfigurations": [{"name": "c", "properties": {"subnet": {"id": SUBNET}}}],
-                            },
-                        }
-                    ],
-                },
-            },
-        }
-        vm = vm_factory.make(self.world, self.world.group("s", "g"), "n1-1", vm_request.read("n1-1", body))
+        vm = vm_factory.make(self.world, self.world.group("s", "g"), "n1-1", vm_request.read("n1-1", BODY))
         self.provisioning.create(vm)
         return vm
 
@@ -218,6 +221,26 @@ def test_a_machine_that_cannot_be_started_fails_the_create_and_leaves_the_vm() -
         site.provisioning.delete(vm)
         await site.clock.advance(30)
         assert site.names == list(site.world.group("s", "g").interfaces) == []
+
+    on_site(scenario)
+
+
+def test_a_put_over_a_failed_create_tries_again() -> None:
+    """The remnant of a create whose machine never came is provisioned anew, under the same name and address."""
+
+    async def scenario(site: Site) -> None:
+        site.hypervisor.broken = True
+        site.hypervisor.gate.set()
+        vm = site.create()
+        await site.clock.advance(2)
+        site.hypervisor.broken = False
+        call = Call("PUT", "/", {"api-version": "2026-04-01"}, {}, json.dumps(BODY).encode(), "https://x", "x", "")
+        call.parameters = {"subscriptionId": "s", "resourceGroupName": "g", "vmName": "n1-1"}
+        reply = VirtualMachines(site.world, site.provisioning, page_size=1, retry_after=0).put(call)
+        assert (reply.status, reply.body["properties"]["provisioningState"]) == (200, "Creating")
+        await site.clock.advance(2)
+        site.hypervisor.guests[0].ready()
+        assert (vm.provisioning, vm.failure, site.names) == ("Succeeded", None, ["n1-1"])
 
     on_site(scenario)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 from slurm_azure.simulator.call import Call, Reply
 from slurm_azure.simulator.refusal import Refusal
 from slurm_azure.simulator.resource_id import COMPUTE, NETWORK
@@ -50,12 +52,8 @@ class OperationRequests:
         if "monitor" not in call.query:
             return Reply(200, operation.as_json(), found)
         if running:
-            return Reply(202, None, {**found, "Location": f"{call.base}{call.path}?{_query(call)}"})
+            return Reply(202, None, {**found, "Location": f"{call.base}{call.path}?{urlencode(call.query)}"})
         if operation.status == SUCCEEDED:
             return Reply(200)
         code, message = operation.error or ("OperationFailed", "The operation failed.")
         raise Refusal(409, code, message)
-
-
-def _query(call: Call) -> str:
-    return "&".join(f"{key}={value}" for key, value in call.query.items())

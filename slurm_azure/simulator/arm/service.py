@@ -27,6 +27,15 @@ class ResourceManager:
 
     def answer(self, call: Call) -> Reply:
         """The answer to a call; raises Refusal. Sets `call.operation` as soon as it is known."""
+        try:
+            reply = self._answer(call)
+        except Refusal as refusal:
+            refusal.headers |= self._identifiers()
+            raise
+        reply.headers |= self._identifiers()
+        return reply
+
+    def _answer(self, call: Call) -> Reply:
         match = self._router.match(call.method, call.path)
         if match is not None and match.route is not None:
             call.operation = match.route.operation
@@ -35,9 +44,7 @@ class ResourceManager:
         route = _route(call, match)
         call.parameters = match.parameters if match else {}
         self._authorize(call, route.action)
-        reply = route.handler(call)
-        reply.headers |= self._identifiers()
-        return reply
+        return route.handler(call)
 
     def _authenticate(self, call: Call) -> Principal:
         kind, _, token = call.headers.get("Authorization", "").partition(" ")

@@ -13,7 +13,9 @@ import re
 from dataclasses import dataclass
 
 _NAME = re.compile(r"(?:Standard|Basic)_(?P<family>[A-Z]+?)(?P<vcpus>\d+)(?:-(?P<constrained>\d+))?[a-z]*(?:_[A-Za-z0-9]+)*")
-_GIB_PER_VCPU = {"A": 2, "B": 4, "D": 4, "DC": 4, "DS": 4, "E": 8, "EC": 8, "F": 2, "FX": 21, "H": 7, "L": 8, "M": 28}
+_GIB_PER_VCPU = {
+    "A": 2, "B": 4, "D": 4, "E": 8, "F": 2, "FX": 21, "H": 7, "HB": 3.8, "HC": 8, "HX": 8, "L": 8, "M": 28, "N": 7,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ def figures(name: str) -> Size:
         raise KeyError(name)
     vcpus = int(match["constrained"] or match["vcpus"])
     per_vcpu = _GIB_PER_VCPU.get(match["family"], _GIB_PER_VCPU.get(match["family"][0], 4))
-    return Size(name, vcpus, int(match["vcpus"]) * per_vcpu * 1024)
+    return Size(name, vcpus, int(int(match["vcpus"]) * per_vcpu * 1024))
 
 
 def names() -> list[str]:
