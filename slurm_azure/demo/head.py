@@ -25,7 +25,8 @@ def head_box(folder: Path, layers: tuple[Path, ...], exports: Path) -> Box:
         mac=HEAD_MAC,
         init=INIT,
         environment={"HEAD_ADDRESS": HEAD_ADDRESS, "HEAD_GATEWAY": HEAD_GATEWAY},
-        binds=(Bind(exports / SHARE, "/srv/share"),),
+        # What it serves, and where it has that itself as every node has it.
+        binds=(Bind(exports / SHARE, "/srv/share"), Bind(exports / SHARE, "/shared")),
         disk="2g",
     )
 

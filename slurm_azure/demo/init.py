@@ -24,6 +24,8 @@ from slurm_azure.simulator.machines import box as boxes
 
 PATIENCE = 120.0  # seconds for the simulator, and for the head node's daemons, to come up
 _LOOK = 0.05
+# Azure itself takes half a minute and more to delete a VM; nobody wants to watch that.
+_PACE = ("--delete-seconds", "uniform(4,8)")
 SIMULATOR = ("10.77.0.1", 443)
 CONTROL = "127.0.0.1:8080"  # of the sandbox: neither the head node nor a VM can reach it
 

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw  # type: ignore[import-not-found]
 COLUMNS = 6
 THUMB = (240, 135)
 GAP = 8
-FRAME_TIME = 83  # milliseconds: twelve frames a second
+FRAME_TIME = 100  # milliseconds
 
 
 def contact_sheet(frames: list[Image.Image]) -> Image.Image:

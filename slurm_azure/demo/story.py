@@ -79,10 +79,14 @@ class Demo:
             bad = {"FAILED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "CANCELLED"} & now.tasks.keys()
             if bad:
                 raise DemoFailed(f"tasks ended badly: {dict(now.tasks)}")
-            if now.pictures >= self.frames and now.at_rest:
+            if now.pictures >= self.frames and now.at_rest and not self._moving():
                 return
             time.sleep(1.0)
         raise DemoFailed(f"not at its end after {LIMIT:.0f} s")
+
+    def _moving(self) -> bool:
+        """Whether the daemon still has something on its way: it hears of a deletion's end a list later than Azure does it."""
+        return bool(json.loads(self.site.head.run(["slurm-azure", "status", "--json"]).stdout)["moving"])
 
     def _fetch(self) -> None:
         """Make contact sheet and animation on the head node, and copy them out with the frames."""

@@ -74,7 +74,7 @@ union {
         #declare I = I + 1;
     #end
     rotate x * 66
-    scale 0.8
+    scale 0.74
     rotate y * 360 * clock
     translate y * 1.9
 }
