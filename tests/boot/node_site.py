@@ -99,24 +99,20 @@ exec mount --bind "$share" "$2"
 
 
 def main(root: Path, folder: Path) -> None:
-    """Run the site and print the findings."""
+    """Run the site and print the findings. Its end is the end of the namespaces, and so of all that was started."""
     lay_network()
     key = secrets.token_bytes(128)
     tls, ca = tls_context(folder, [GATEWAY])
     metadata = ScriptedServer(metadata_script(), (METADATA, 80))
     vault = ScriptedServer(vault_script(key), (GATEWAY, 443), tls)
     (folder / "exports/shared").mkdir(parents=True)
-    with start(head_box(root, folder, key), folder / "head.log") as head:
-        slurmctld = boxes.enter(wait_for(lambda: boxes.first_process(folder / "head"), 20))
-        wait_for(lambda: run([*slurmctld, "scontrol", "ping"])[0] == 0, 20)
-        run([*slurmctld, "scontrol", "update", f"nodename={','.join(NODES)}", "state=power_up"])
-        wait_for(lambda: shown(slurmctld).count("POWERING_UP") == len(NODES), 20)
-        time.sleep(2)  # slurmctld wants a boot later than its request, in whole seconds
-        nodes = {name: Node(name, root, folder, ca) for name in NODES}
-        findings: dict[str, Any] = {name: node.findings(slurmctld) for name, node in nodes.items()}
-        for node in nodes.values():
-            node.process.kill()
-        head.kill()
+    start(head_box(root, folder, key), folder / "head.log")
+    slurmctld = boxes.enter(wait_for(lambda: boxes.first_process(folder / "head"), 20))
+    wait_for(lambda: run([*slurmctld, "scontrol", "ping"])[0] == 0, 20)
+    run([*slurmctld, "scontrol", "update", f"nodename={','.join(NODES)}", "state=power_up"])
+    wait_for(lambda: shown(slurmctld).count("POWERING_UP") == len(NODES), 20)
+    nodes = {name: Node(name, root, folder, ca) for name in NODES}
+    findings: dict[str, Any] = {name: node.findings(slurmctld) for name, node in nodes.items()}
     findings["asked"] = {"metadata": sorted({a.peer for a in metadata.asked}), "vault": sorted({a.peer for a in vault.asked})}
     findings["key"] = base64.b64encode(key).decode()
     print(json.dumps(findings))
@@ -209,6 +205,7 @@ class Node:
                 "hostname; grep -c ' /shared ' /proc/self/mounts; id -u alice; cat /etc/site; ls /run/site-was-here /etc/slurm"
             )
             found["job"] = run([*slurmctld, "srun", "--immediate=20", "-w", self.name, "sh", "-c", job])
+            wait_quietly(lambda: "COMPLETING" not in shown(slurmctld, self.name), 20)
             found["key"] = run([*inside, "stat", "-c", "%a %U %G", "/etc/munge/munge.key"])[1]
             found["files"] = run([*inside, "cat", "/etc/hosts", "/run/slurm-azure/slurm.conf"])[1]
             found["arguments"] = run([*inside, "pgrep", "-a", "slurmd"])[1]
