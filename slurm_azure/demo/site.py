@@ -99,10 +99,14 @@ class Site:
         reading, writing = os.pipe()
         inside = [sys.executable, "-m", "slurm_azure.demo.init", f"--folder={mount_point}", f"--report={writing}"]
         inside += [*(f"--layer={layer}" for layer in layers), "--", *self._simulator]
+        # A site that is kept must not hold the output of the command that started it.
+        output = subprocess.DEVNULL if self._detached else None
         try:
             self._process = subprocess.Popen(
                 sandbox.walled(inside, detached=self._detached),
                 stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
                 pass_fds=[writing],
                 start_new_session=True,  # Ctrl-C is for the one who started the site
                 cwd=Path(__file__).resolve().parents[2],
