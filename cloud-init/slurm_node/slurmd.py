@@ -27,8 +27,10 @@ def start_slurmd(node: Node, patience: Patience, outcome: Outcome) -> None:
     """
     prepare_folders(outcome)
     options = ["-N", node.name, "--conf-server", ",".join(str(controller) for controller in node.controllers)]
-    start = _start_unit if has_unit("slurmd.service") else _start_process
-    start(options, patience.part(SLURMD_PATIENCE))
+    if has_unit("slurmd.service"):
+        start_unit(options, patience.part(SLURMD_PATIENCE))
+    else:
+        _start_process(options, patience.part(SLURMD_PATIENCE))
 
 
 def prepare_folders(outcome: Outcome) -> None:
@@ -43,25 +45,29 @@ def prepare_folders(outcome: Outcome) -> None:
         os.unlink(FETCHED_CONFIG)
 
 
-def _start_unit(options: List[str], patience: Patience) -> None:
-    """slurmd.service with our options until the next boot, by files in /run: a node that boots again is not proven anew."""
-    folder = "/run/systemd/system/slurmd.service.d"
+def start_unit(options: List[str], patience: Patience, run_folder: str = RUN, config: str = FETCHED_CONFIG) -> None:
+    """slurmd.service with our options, by files that the next boot forgets: a node that boots again is not proven anew.
+
+    Raises StepFailed with the end of slurmd's journal.
+    """
+    folder = os.path.join(os.path.dirname(run_folder), "systemd/system/slurmd.service.d")
     os.makedirs(folder, exist_ok=True)
-    # Debian's unit has ConditionPathExists=/etc/slurm/slurm.conf, which must not be there.
-    drop_in = f"[Unit]\nConditionPathExists=\n[Service]\nEnvironmentFile={RUN}/slurmd.env\n"
+    # Debian's unit has ConditionPathExists=/etc/slurm/slurm.conf, which must not be there. The unit's own EnvironmentFile
+    # is read before this one, so what we say of SLURMD_OPTIONS holds.
+    drop_in = f"[Unit]\nConditionPathExists=\n[Service]\nEnvironmentFile={run_folder}/slurmd.env\n"
     write_file(folder + "/slurm-azure.conf", drop_in.encode("ascii"), 0o644)
-    _write_environment(["-b", *options])
+    _write_environment(run_folder, ["-b", *options])
     run(["systemctl", "daemon-reload"])
     code, output = run(["systemctl", "restart", "slurmd.service"], max(1.0, patience.left()))
-    _write_environment(options)
+    _write_environment(run_folder, options)
     if code != 0:
         raise StepFailed(f"slurmd does not start: {_words_of_unit() or output}")
-    settle(_unit_is_active, _words_of_unit, patience)
+    settle(_unit_is_active, _words_of_unit, patience, config)
 
 
-def _write_environment(options: List[str]) -> None:
+def _write_environment(folder: str, options: List[str]) -> None:
     text = "SLURMD_OPTIONS=" + shlex.quote(" ".join(options)) + "\n"
-    write_file(RUN + "/slurmd.env", text.encode("ascii"), 0o644)
+    write_file(folder + "/slurmd.env", text.encode("ascii"), 0o644)
 
 
 def _unit_is_active() -> bool:
@@ -91,9 +97,9 @@ def last_words(log: str) -> str:
     return one_line(([line for line in lines if "fatal" in line] or lines or [""])[-1])
 
 
-def settle(lives: Callable[[], bool], words: Callable[[], str], patience: Patience) -> None:
+def settle(lives: Callable[[], bool], words: Callable[[], str], patience: Patience, config: str = FETCHED_CONFIG) -> None:
     """Until slurmd has got its configuration and lived a moment more. Raises StepFailed with its last words."""
-    while lives() and not os.path.exists(FETCHED_CONFIG):
+    while lives() and not os.path.exists(config):
         if not patience.pause(0.1):
             raise StepFailed(f"slurmd got no configuration from slurmctld in time: {words()}")
     patience.pause(SETTLES)

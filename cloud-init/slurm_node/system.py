@@ -78,7 +78,7 @@ def say_on_console(text: str) -> None:
     except OSError:
         return
     try:
-        os.write(console, f"slurm-azure: {text}\r\n".encode("utf-8"))
+        os.write(console, f"slurm-azure: {text}\r\n".encode())
     except OSError:
         pass
     finally:

@@ -188,6 +188,7 @@ def _complain(error: Exception) -> NoReturn:
 
 
 def _own_folder() -> Path:
-    """Where the templates of this installation are: share/ of the Python prefix, else the checkout's cloud-init/."""
-    installed = Path(sys.prefix) / "share/slurm-azure/cloud-init"
-    return installed if (installed / TEMPLATE).is_file() else Path(__file__).resolve().parents[2] / "cloud-init"
+    """Where the templates of this installation are: the checkout's cloud-init/ when we run from one, else share/ of the
+    Python prefix. In this order, because an environment made for a checkout may hold an older copy."""
+    checkout = Path(__file__).resolve().parents[2] / "cloud-init"
+    return checkout if (checkout / TEMPLATE).is_file() else Path(sys.prefix) / "share/slurm-azure/cloud-init"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from slurm_node.names import hosts_text, own_address
 from slurm_node.node import Controller, MungeKey, Node
 from slurm_node.outcome import StepFailed
 from slurm_node.scontrol import slurm_conf
-from slurm_node.slurmd import last_words, settle
+from slurm_node.slurmd import last_words, settle, start_unit
 from slurm_node.system import write_file
 
 from tests.boot.patience import Clock
@@ -60,6 +61,48 @@ def test_slurm_conf() -> None:
         "SlurmctldHost=fd00::1(fd00::1)",
         "CommunicationParameters=EnableIPv6",
     ]
+
+
+@pytest.fixture
+def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder for /run, and in front of the real ones a `systemctl` that notes what it is asked and which options it would
+    start slurmd with, and a `journalctl` with slurmd's last words. Restart fails while the folder holds `broken`."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root, whose the unit's files are")
+    here = tmp_path / "bin"
+    here.mkdir()
+    run_folder = tmp_path / "run/slurm-azure"
+    run_folder.mkdir(parents=True)
+    (here / "systemctl").write_text(
+        f'#!/bin/sh\necho "$* $(cat {run_folder}/slurmd.env)" >> {tmp_path}/calls\n'
+        f'if [ "$1" = restart ]; then touch {tmp_path}/config; [ ! -e {tmp_path}/broken ]; fi\n',
+        encoding="ascii",
+    )
+    (here / "journalctl").write_text("#!/bin/sh\necho slurmd: fatal: no cgroup\n", encoding="ascii")
+    for program in here.iterdir():
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{here}:/usr/bin:/bin")
+    return run_folder
+
+
+def test_slurmd_by_systemd(systemd: Path, tmp_path: Path) -> None:
+    """The unit's first start says -b and a later one does not; the drop-in takes away the condition on slurm.conf."""
+    start_unit(["-N", "az-1", "--conf-server", "h:1"], Clock().patience(60), str(systemd), str(tmp_path / "config"))
+    calls = (tmp_path / "calls").read_text(encoding="ascii").splitlines()
+    assert calls[:2] == [
+        "daemon-reload SLURMD_OPTIONS='-b -N az-1 --conf-server h:1'",
+        "restart slurmd.service SLURMD_OPTIONS='-b -N az-1 --conf-server h:1'",
+    ]
+    assert (systemd / "slurmd.env").read_text(encoding="ascii") == "SLURMD_OPTIONS='-N az-1 --conf-server h:1'\n"
+    drop_in = (systemd.parent / "systemd/system/slurmd.service.d/slurm-azure.conf").read_text(encoding="ascii")
+    assert drop_in.splitlines() == ["[Unit]", "ConditionPathExists=", "[Service]", f"EnvironmentFile={systemd}/slurmd.env"]
+
+
+def test_unit_that_does_not_start(systemd: Path, tmp_path: Path) -> None:
+    """A unit that fails is told with the end of slurmd's journal."""
+    (tmp_path / "broken").touch()
+    with pytest.raises(StepFailed, match="slurmd does not start: slurmd: fatal: no cgroup"):
+        start_unit(["-N", "az-1"], Clock().patience(60), str(systemd), str(tmp_path / "config"))
 
 
 def test_slurmd_that_ends_is_told_with_its_last_words(tmp_path: Path) -> None:
