@@ -51,9 +51,15 @@ def counts(site: Site) -> Counter[str]:
     return Counter(site.control("/requests")["counts"])
 
 
+def is_off(state: str) -> bool:
+    """Powered down, idle, free for jobs. Slurm before 26.05 leaves NOT_RESPONDING on a node that was resumed while off; it
+    places jobs there all the same."""
+    return set(state.split("+")) - {"NOT_RESPONDING"} == {"IDLE", "CLOUD", "POWERED_DOWN"}
+
+
 def at_rest(site: Site) -> bool:
     """No job, no VM, every node powered down and idle."""
-    return not waiting_jobs(site) and not vm_names(site) and set(node_states(site).values()) <= {"IDLE+CLOUD+POWERED_DOWN"}
+    return not waiting_jobs(site) and not vm_names(site) and all(map(is_off, node_states(site).values()))
 
 
 def wait_for_rest(site: Site, seconds: float) -> None:
