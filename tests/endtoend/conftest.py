@@ -14,5 +14,5 @@ from slurm_azure.demo.site import Site
 def site() -> Iterator[Site]:
     if os.geteuid() != 0:
         pytest.skip("needs root: a site is made of namespaces")
-    with Site() as site:
+    with Site(simulator=["--delete-seconds", "uniform(2,4)"]) as site:
         yield site
