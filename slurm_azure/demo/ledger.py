@@ -47,7 +47,7 @@ def ledger(stories: Sequence[Mapping[str, Any]], frames: Mapping[str, int], call
     known = [row.cost for row in found if row.cost is not None]
     yield f"{'together':<14}{sum(row.frames for row in found):>7}{'':>{10 * len(STAGES)}}{sum(known):>10.4f}"
     yield ""
-    yield f"Calls to Azure, {len(found)} VMs:"
+    yield f"Requests the simulated Azure has seen, {len(found)} VMs:"
     for name, count in sorted(calls.items()):
         yield f"  {name:<40}{count:>6}{count / max(1, len(found)):>8.2f} per VM"
 

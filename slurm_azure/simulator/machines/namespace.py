@@ -25,8 +25,6 @@ log = logging.getLogger(__name__)
 
 # Seconds after which a machine that is still booting no longer holds up those that wait for their turn.
 BOOT_LIMIT: Final = 300.0
-# Machines booting at once, if nobody says: more only make each of them slower.
-BOOT_PARALLEL: Final = 2 * (os.cpu_count() or 1)
 _EXPORTS = "/run/simulated-vm/exports"
 _LOOK = 0.01
 
