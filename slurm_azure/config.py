@@ -23,12 +23,8 @@ DEFAULT_STATE = Path("/var/lib/slurm-azure")
 DEFAULT_RUN = Path("/run/slurm-azure")
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_SUBNET = (
-    r"(?i)^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Network/virtualNetworks/[^/]+/subnets/[^/]+$"
-)
-_IDENTITY = (
-    r"(?i)^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.ManagedIdentity/userAssignedIdentities/[^/]+$"
-)
+_SUBNET = r"(?i)^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Network/virtualNetworks/[^/]+/subnets/[^/]+$"
+_IDENTITY = r"(?i)^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.ManagedIdentity/userAssignedIdentities/[^/]+$"
 _TAG_LIMIT = 50  # Azure: at most 50 tags a resource; four are ours
 
 
@@ -152,9 +148,7 @@ class OsDisk(_Section):
     """The VM's system disk; `ephemeral` lives on the VM's own storage: fastest, free of charge, lost with the VM."""
 
     kind: Literal["managed", "ephemeral"] = "managed"
-    storage: Literal["Standard_LRS", "StandardSSD_LRS", "Premium_LRS", "StandardSSD_ZRS", "Premium_ZRS"] = (
-        "StandardSSD_LRS"
-    )
+    storage: Literal["Standard_LRS", "StandardSSD_LRS", "Premium_LRS", "StandardSSD_ZRS", "Premium_ZRS"] = "StandardSSD_LRS"
     placement: Literal["CacheDisk", "ResourceDisk", "NvmeDisk"] | None = None
     size_gb: Annotated[int, Field(ge=1, le=4095)] | None = None
 
@@ -346,9 +340,7 @@ def _check_nodes(config: Config) -> list[Finding]:
         except HostlistError as error:
             findings.append((("pools", name, "nodes"), str(error)))
             continue
-        bad = next(
-            (node for node in nodes if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", node)), None
-        )
+        bad = next((node for node in nodes if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", node)), None)
         if bad is not None:
             findings.append(
                 (("pools", name, "nodes"), f"{bad!r} cannot be a VM's host name (letters, digits, '-'; at most 63)")

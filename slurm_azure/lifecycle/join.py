@@ -59,18 +59,14 @@ def _too_late(record: NodeRecord, live: Launch, facts: Facts) -> Failure | None:
     waited = facts.now - live.planned_at
     if waited <= limit - min(30.0, limit / 10):
         return None
-    return Failure(
-        FailureReason.JOIN_TIMEOUT, f"not joined {waited:.0f} s after its launch (last seen: {live.stage.value})"
-    )
+    return Failure(FailureReason.JOIN_TIMEOUT, f"not joined {waited:.0f} s after its launch (last seen: {live.stage.value})")
 
 
 def _follow_vm(record: NodeRecord, live: Launch, facts: Facts, effects: list[Effect]) -> NodeRecord:
     vm = record.vm_of(live)
     if vm is None:
         if has_vanished(record, live, facts):
-            return fail(
-                record, Failure(FailureReason.VANISHED, f"VM {live.vm_name} is not there any more"), facts, effects
-            )
+            return fail(record, Failure(FailureReason.VANISHED, f"VM {live.vm_name} is not there any more"), facts, effects)
         return record
     if vm.state is VmState.FAILED:
         effects.append(Diagnose(live))

@@ -58,9 +58,7 @@ def _adoptable(record: NodeRecord, vm: Vm) -> bool:
 
 def _from_tags(record: NodeRecord, vm: Vm, facts: Facts) -> Launch:
     assert record.pool is not None  # noqa: S101 - looked at by _adoptable
-    offer = next(
-        (one for one in record.pool.offers if one.size == vm.size and one.zone == vm.zone), record.pool.offers[0]
-    )
+    offer = next((one for one in record.pool.offers if one.size == vm.size and one.zone == vm.zone), record.pool.offers[0])
     since = vm.created_at or facts.now
     running = facts.now if vm.state is VmState.SUCCEEDED else None
     return Launch(

@@ -13,12 +13,7 @@ def watch(record: NodeRecord, facts: Facts) -> tuple[NodeRecord, list[Effect]]:
     """A joined launch whose VM Azure does not list any more has failed (deleted by hand, or a Spot VM taken back)."""
     effects: list[Effect] = []
     live = record.live
-    if (
-        live is None
-        or live.joined_at is None
-        or record.vm_of(live) is not None
-        or not has_vanished(record, live, facts)
-    ):
+    if live is None or live.joined_at is None or record.vm_of(live) is not None or not has_vanished(record, live, facts):
         return record, effects
     spot = live.offer.priority is Priority.SPOT
     reason = FailureReason.EVICTED if spot else FailureReason.VANISHED

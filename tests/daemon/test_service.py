@@ -115,7 +115,9 @@ def test_two_daemons_on_one_state_are_refused(daemon: DaemonProcess) -> None:
     """Two would make two VMs of one request: the second says so and ends with 69."""
     daemon.start()
     command = [sys.executable, "-m", "slurm_azure.daemon.service", "--config", str(daemon.config)]
-    second = subprocess.run([*command, "--state", str(daemon.folder), "--run", str(daemon.folder)], capture_output=True, check=False)
+    second = subprocess.run(
+        [*command, "--state", str(daemon.folder), "--run", str(daemon.folder)], capture_output=True, check=False
+    )
     assert second.returncode == 69
     assert b"another slurm-azured already serves" in second.stderr
 
@@ -123,7 +125,15 @@ def test_two_daemons_on_one_state_are_refused(daemon: DaemonProcess) -> None:
 def test_a_bad_configuration_is_exit_78_without_a_traceback(daemon: DaemonProcess) -> None:
     """All mistakes, a line each."""
     daemon.config.write_text("cluster: x\nazure: {}\n")
-    command = [sys.executable, "-m", "slurm_azure.daemon.service", "--config", str(daemon.config), "--state", str(daemon.folder)]
+    command = [
+        sys.executable,
+        "-m",
+        "slurm_azure.daemon.service",
+        "--config",
+        str(daemon.config),
+        "--state",
+        str(daemon.folder),
+    ]
     done = subprocess.run(command, capture_output=True, check=False)
     assert done.returncode == 78
     assert done.stderr.count(b"missing") >= 5
