@@ -90,6 +90,7 @@ class Service:
                 config.cluster,
                 len(parts.loop.world.pool_of),
             )
+            parts.metrics.reload_done(True, time.time())
             notify("READY=1", f"STATUS={len(parts.loop.world.pool_of)} nodes")
             self._serve(parts)
             self._stop(parts)
