@@ -16,7 +16,18 @@ from slurm_azure.demo.cache import CHECKOUT, build_once, digest
 from slurm_azure.errors import PreflightError
 
 PREFIX = "/opt/slurm-azure"
-_SOURCES = ("slurm_azure", "hooks", "cloud-init", "etc", "setup.cfg", "pyproject.toml", "README.md", "LICENSE")
+_SOURCES = (
+    "slurm_azure",
+    "hooks",
+    "cloud-init",
+    "etc",
+    "docs",
+    "setup.cfg",
+    "pyproject.toml",
+    "README.md",
+    "CHANGELOG.md",
+    "LICENSE",
+)
 _WHEELS = "/mnt"
 # Runs in a mount namespace of its own: an overlay on the lower layers, in which pip works without a network.
 _INSTALL = """
