@@ -10,7 +10,16 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from slurm_azure.errors import ConfigError, HostlistError
 from slurm_azure.hostlist import expand
@@ -25,6 +34,27 @@ DEFAULT_RUN = Path("/run/slurm-azure")
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SUBNET = r"(?i)^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Network/virtualNetworks/[^/]+/subnets/[^/]+$"
 _IDENTITY = r"(?i)^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.ManagedIdentity/userAssignedIdentities/[^/]+$"
+_LISTEN = r"^(off|(\[[0-9a-fA-F:]+\]|[^\s:]+):\d{1,5})$"
+_NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"
+_PATH = r"^/[^\s\x00]*$"
+_HTTPS = r"^https://[^\s/]+(/.*)?$"
+_GUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+_MARKETPLACE = r"^[^:\s]+:[^:\s]+:[^:\s]+:[^:\s]+$"
+_SHARE = r"^(\[[0-9a-fA-F:]+\]|[^\s:/]+):/\S*$"
+_GRES = r"^[A-Za-z0-9_]+(:[A-Za-z0-9_.-]+)?:\d+[KMGT]?$"
+FORMS = {
+    _SUBNET: "a subnet's resource id (/subscriptions/.../virtualNetworks/NAME/subnets/NAME)",
+    _IDENTITY: "a managed identity's resource id (/subscriptions/.../userAssignedIdentities/NAME)",
+    _LISTEN: "ADDRESS:PORT, or off",
+    _NAME: "a name: a letter, then letters, digits, _ and -",
+    _PATH: "an absolute path without blanks",
+    _HTTPS: "an address that begins with https://",
+    _GUID: "an id such as 00000000-0000-0000-0000-000000000000",
+    _MARKETPLACE: "publisher:offer:sku:version",
+    _SHARE: "SERVER:/PATH",
+    _GRES: "NAME:COUNT or NAME:TYPE:COUNT, such as gpu:a100:4",
+}
+"""What a pattern asks for, in words."""
 _TAG_LIMIT = 50  # Azure: at most 50 tags a resource; four are ours
 
 
@@ -42,11 +72,17 @@ def _one_or_many(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def _listen(value: str) -> str:
+    if value != "off" and not 0 < int(value.rpartition(":")[2]) < 65536:
+        raise ValueError("the port must be one from 1 to 65535")
+    return value
+
+
 Duration = Annotated[float, BeforeValidator(_seconds), Field(ge=0)]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
-AbsolutePath = Annotated[str, StringConstraints(pattern=r"^/[^\s\x00]*$")]
-HttpsUrl = Annotated[str, StringConstraints(pattern=r"^https://[^\s/]+(/.*)?$")]
-Guid = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
+Name = Annotated[str, StringConstraints(pattern=_NAME)]
+AbsolutePath = Annotated[str, StringConstraints(pattern=_PATH)]
+HttpsUrl = Annotated[str, StringConstraints(pattern=_HTTPS)]
+Guid = Annotated[str, StringConstraints(pattern=_GUID)]
 OneLine = Annotated[str, StringConstraints(pattern=r"^[^\r\n\x00]*$")]
 
 
@@ -129,7 +165,7 @@ class Ssh(_Section):
 class Image(_Section):
     """What the VMs boot: exactly one of the three."""
 
-    marketplace: Annotated[str, StringConstraints(pattern=r"^[^:\s]+:[^:\s]+:[^:\s]+:[^:\s]+$")] | None = None
+    marketplace: Annotated[str, StringConstraints(pattern=_MARKETPLACE)] | None = None
     gallery: Annotated[str, StringConstraints(pattern=r"^/[^\s]+/images/[^\s]+$")] | None = None
     id: Annotated[str, StringConstraints(pattern=r"(?i)^/subscriptions/[^\s]+$")] | None = None
     plan: bool = False
@@ -198,7 +234,7 @@ class Pool(_Section):
         list[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.=-]+$")]], BeforeValidator(_one_or_many)
     ] = []
     gres: Annotated[
-        list[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]+(:[A-Za-z0-9_.-]+)?:\d+[KMGT]?$")]],
+        list[Annotated[str, StringConstraints(pattern=_GRES)]],
         BeforeValidator(_one_or_many),
     ] = []
     weight: Annotated[int, Field(ge=0, le=4294967280)] = 100
@@ -244,7 +280,7 @@ class Partition(_Section):
 class Mount(_Section):
     """One share of the site's NFS servers on every node. A node without all required ones does not join."""
 
-    source: Annotated[str, StringConstraints(pattern=r"^(\[[0-9a-fA-F:]+\]|[^\s:/]+):/\S*$")]
+    source: Annotated[str, StringConstraints(pattern=_SHARE)]
     path: Annotated[str, StringConstraints(pattern=r"^/[^\s,]+$")]
     options: Annotated[str, StringConstraints(pattern=r"^[^\s]*$")] = "rw,vers=4.1,proto=tcp,hard,noatime"
     required: bool = True
@@ -279,7 +315,7 @@ class Limits(_Section):
 class Metrics(_Section):
     """Where Prometheus finds us; `listen` is ADDRESS:PORT or `off`."""
 
-    listen: Annotated[str, StringConstraints(pattern=r"^(off|(\[[0-9a-fA-F:]+\]|[^\s:]+):\d{1,5})$")] = "127.0.0.1:9819"
+    listen: Annotated[str, StringConstraints(pattern=_LISTEN), AfterValidator(_listen)] = "127.0.0.1:9819"
 
 
 class Config(_Section):
@@ -311,7 +347,7 @@ def load_config(file: Path = DEFAULT_FILE) -> Config:
     try:
         config = Config.model_validate(document.value)
     except ValidationError as error:
-        raise ConfigError(str(file), [*document.mistakes, *describe_all(error, Config, document)]) from None
+        raise ConfigError(str(file), [*document.mistakes, *describe_all(error, Config, document, FORMS)]) from None
     mistakes = [*document.mistakes, *(f"{document.where(path)}{text}" for path, text in cross_check(config))]
     if mistakes:
         raise ConfigError(str(file), mistakes)

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import difflib
 import types
+from collections.abc import Mapping
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from slurm_azure.yaml_file import Document, KeyPath
 
+Forms = Mapping[str, str]
 
-def describe_all(error: ValidationError, model: type[BaseModel], document: Document) -> list[str]:
-    """One line for each finding, in the order of the file."""
+
+def describe_all(error: ValidationError, model: type[BaseModel], document: Document, forms: Forms) -> list[str]:
+    """One line for each finding, in the order of the file. `forms`: what each pattern of the model asks for, in words."""
     found: dict[str, KeyPath] = {}
     for item in error.errors(include_url=False):
         path = tuple(part for part in item["loc"] if part != "[key]")
-        found.setdefault(document.where(path) + _say(item, path, model), path)
+        found.setdefault(document.where(path) + _say(item, path, model, forms), path)
     return sorted(found, key=lambda text: document.lines.get(found[text], 0))
 
 
-def _say(item: Any, path: KeyPath, model: type[BaseModel]) -> str:
+def _say(item: Any, path: KeyPath, model: type[BaseModel], forms: Forms) -> str:
     kind, context = item["type"], item.get("ctx", {})
     if kind == "extra_forbidden":
         return "unknown key" + _nearest(str(path[-1]), _keys_at(model, path[:-1]))
@@ -31,7 +34,10 @@ def _say(item: Any, path: KeyPath, model: type[BaseModel]) -> str:
     if kind == "literal_error":
         return f"must be {context['expected']}, not {item['input']!r}"
     if kind == "string_pattern_mismatch":
-        return f"{_short(item['input'])} does not have the form {context['pattern']}"
+        form = forms.get(context["pattern"])
+        return (
+            f"{_short(item['input'])} is not {form}" if form else f"{_short(item['input'])} does not match {context['pattern']}"
+        )
     message = item["msg"].replace("Input should be", "must be")
     return f"{message}, not {_short(item['input'])}"
 
