@@ -48,6 +48,10 @@ fmt: $(VENV)/.ready  ## Format the code
 	@$(RUN)/ruff format --quiet .
 	@$(RUN)/ruff check --fix --quiet . || true
 
+scale: $(VENV)/.ready  ## 200 nodes in one job, then 5,000 VMs up and down under Azure's documented budgets (half an hour)
+	@$(RUN)/python -m slurm_azure.demo prepare
+	@$(RUN)/pytest -s tests/endtoend/scale.py $(ARGS)
+
 bench: $(VENV)/.ready  ## The benchmarks, beside their targets
 	@$(RUN)/python -m bench $(ARGS)
 

@@ -20,7 +20,7 @@ def describe_all(error: ValidationError, model: type[BaseModel], document: Docum
     for item in error.errors(include_url=False):
         path = tuple(part for part in item["loc"] if part != "[key]")
         found.setdefault(document.where(path) + _say(item, path, model, forms), path)
-    return sorted(found, key=lambda text: document.lines.get(found[text], 0))
+    return sorted(found, key=lambda text: document.line(found[text]))
 
 
 def _say(item: Any, path: KeyPath, model: type[BaseModel], forms: Forms) -> str:

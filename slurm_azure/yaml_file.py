@@ -28,9 +28,12 @@ class Document:
 
     def where(self, path: KeyPath) -> str:
         """`line 12: pools.hb.sizes[0]: `; the nearest parent's line where the key itself is missing."""
-        line = next((self.lines[path[:n]] for n in range(len(path), -1, -1) if path[:n] in self.lines), None)
         name = spell(path)
-        return (f"line {line}: " if line is not None else "") + (f"{name}: " if name else "")
+        return (f"line {self.line(path)}: " if self.lines else "") + (f"{name}: " if name else "")
+
+    def line(self, path: KeyPath) -> int:
+        """The line of a key (from 1), or of the nearest thing around it that is there; 0 = the file is empty."""
+        return next((self.lines[path[:n]] for n in range(len(path), -1, -1) if path[:n] in self.lines), 0)
 
 
 def spell(path: KeyPath) -> str:
