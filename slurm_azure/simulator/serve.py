@@ -161,12 +161,15 @@ class Simulator:
 
     async def stop(self) -> None:
         """Close all doors, then take away all machines."""
-        open_connections = [connection.transport for _, server in self._doors for connection in server.connections]
-        for runner, _ in self._doors:
+        for runner, server in self._doors:
+            for site in list(runner.sites):
+                await site.stop()
+            # An idle client does not answer the goodbye of TLS, for which asyncio would wait 30 s. Before clean-up: a
+            # transport that has been closed twice cannot be aborted any more (Python 3.11.2).
+            for transport in [connection.transport for connection in server.connections]:
+                if transport is not None:
+                    transport.abort()
             await runner.cleanup()
-        for transport in open_connections:
-            if transport is not None:
-                transport.abort()  # an idle client does not answer the goodbye of TLS, for which asyncio would wait 30 s
         self._doors.clear()
         await asyncio.sleep(0)
         if self._provisioning is not None:
