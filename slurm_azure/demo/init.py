@@ -94,7 +94,7 @@ class _SiteInside:
             "--listen", f"{SIMULATOR[0]}:{SIMULATOR[1]}", "--folder", str(self._folder / "azure"), "--estate", str(estate_file),
             "--imds", "169.254.169.254:80", "--imds", "168.63.129.16:80", "--machines", "namespace",
             "--machines-for", "az-none-*=none", "--image", str(self._layers[-1]), "--bridge", fabric.BRIDGE,
-            "--control", CONTROL, "--exports", str(self._folder / "exports"), *self._further,
+            "--control", CONTROL, "--exports", str(self._folder / "exports"), *_PACE, *_BOOTS, *self._further,
         ]  # fmt: skip
 
     def _start_head(self) -> None:
