@@ -146,11 +146,15 @@ def _open_folder(spool: str) -> int:
         return os.open(spool, flags)
     except FileNotFoundError:
         os.mkdir(spool, 0o750)
-        return os.open(spool, flags)
+        folder = os.open(spool, flags)
+        parent = os.open(os.path.join(spool, os.pardir), flags)
+        _give_to_owner_of(parent, folder)
+        os.close(parent)
+        return folder
 
 
 def _give_to_owner_of(folder: int, file: int) -> None:
-    """A hook run by hand as root must not leave a file that the daemon's user cannot read."""
+    """A hook run by hand as root must not leave a file or folder that the daemon's user cannot read."""
     if os.geteuid() == 0:
         owner = os.fstat(folder)
         os.fchown(file, owner.st_uid, owner.st_gid)

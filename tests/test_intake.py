@@ -99,6 +99,16 @@ def test_a_request_by_root_belongs_to_the_spools_owner(tmp_path: Path) -> None:
     assert (path.stat().st_uid, path.stat().st_mode & 0o777) == (12345, 0o600)
 
 
+def test_a_spool_made_by_root_belongs_to_its_parents_owner(tmp_path: Path) -> None:
+    """A hook run by hand as root, before the daemon ever ran, must not lock the daemon's user out of the spool."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root: only root can give a folder away")
+    os.chown(tmp_path, 12345, 12345)
+    accept(str(tmp_path / "spool"), "resume", b"n1", b"", 1)
+    spool = (tmp_path / "spool").stat()
+    assert (spool.st_uid, spool.st_gid, spool.st_mode & 0o777) == (12345, 12345, 0o750)
+
+
 def test_a_hook_loads_nothing_but_builtins_and_a_few_modules() -> None:
     """Start-up is what a hook costs: no azure, json, sqlite3, pathlib or subprocess behind it."""
     code = "import sys; sys.path.insert(0, sys.argv[1]); import slurm_azure.intake; print(*sys.modules, sep='\\n')"
