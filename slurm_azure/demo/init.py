@@ -26,8 +26,8 @@ PATIENCE = 120.0  # seconds for the simulator, and for the head node's daemons, 
 _LOOK = 0.05
 # Azure itself takes half a minute and more to delete a VM; nobody wants to watch that.
 _PACE = ("--delete-seconds", "uniform(4,8)")
-# A VM boots with a second of CPU time or so: more at once than the cores can take only make each of them slower.
-_BOOTS = ("--boot-parallel", str(2 * (os.cpu_count() or 1)))
+# A VM boots with a second of CPU time and waits as long again: many more at once only make each of them slower.
+_BOOTS = ("--boot-parallel", str(4 * (os.cpu_count() or 1)))
 SIMULATOR = ("10.77.0.1", 443)
 CONTROL = "127.0.0.1:8080"  # of the sandbox: neither the head node nor a VM can reach it
 
