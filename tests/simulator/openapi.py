@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator, FormatChecker  # type: ignore[impor
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
-SHARED = Path(os.environ.get("SLURM_AZURE_SHARED", Path(__file__).parents[3] / "shared"))
+SHARED = Path(os.environ.get("SLURM_AZURE_SHARED", Path(__file__).parents[3] / "shared")).resolve()
 COMPUTE = SHARED / "azure-specs/specification/compute/resource-manager/Microsoft.Compute"
 VIRTUAL_MACHINE = COMPUTE / "ComputeRP/stable/2024-07-01/virtualMachine.json"
 
