@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -410,8 +410,3 @@ def _check_mounts(config: Config) -> list[Finding]:
             findings.append((("mounts", index, "path"), f"{mount.path} is a mount already"))
         seen[mount.path.rstrip("/")] = index
     return findings
-
-
-def as_document(config: Config) -> dict[str, Any]:
-    """The configuration as plain data, every default filled in."""
-    return config.model_dump(mode="json")

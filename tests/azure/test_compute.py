@@ -285,6 +285,7 @@ class TestCreate:
         """A Retry-After that is no whole number makes the SDK fail after Azure has accepted: it does not get to see it."""
         azure.arm.answer(Answer(201, {"name": NAME}, {"Retry-After": after}))
         azure.cloud.create(ORDER)
+        assert azure.arm.methods() == ["PUT"]
 
 
 class TestToken:

@@ -6,8 +6,7 @@ What a test of the daemon may rely on is held here for both; what only one of th
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -19,6 +18,7 @@ from slurm_azure.azure.limits import Limits
 from slurm_azure.errors import CreateRefused
 from slurm_azure.model import LaunchId, NodeName, Offer, PoolName, Priority, VmName, VmState
 from tests.support.clouds import config_for
+from tests.support.processes import until
 from tests.support.recording_cloud import RecordingCloud
 from tests.support.simulated_azure import simulated_azure
 
@@ -51,14 +51,6 @@ def an_order(node: str = "az-1", launch: str = "l1", offer: Offer | None = None)
     return VmOrder(VmName(f"{node}-x"), NodeName(node), LaunchId(launch), PoolName("hb"), what, "#cloud-config\n")
 
 
-def eventually(holds: Callable[[], bool]) -> None:
-    """Wait until it holds: what Azure accepted takes its moment."""
-    deadline = time.monotonic() + 10
-    while not holds():
-        assert time.monotonic() < deadline, "it never came to be"
-        time.sleep(0.01)
-
-
 def test_it_is_a_cloud(cloud: Cloud) -> None:
     """Nothing is there at first, and each kind of call has a token."""
     assert [*cloud.list()] == []
@@ -69,7 +61,7 @@ def test_created_vm_is_listed_with_its_names(cloud: Cloud) -> None:
     """What was ordered is listed, under its names, with size, zone and priority of the offer, and comes to run."""
     offer = Offer("Standard_F2s_v2", "2", Priority.SPOT, 0.1)
     cloud.create(an_order(offer=offer))
-    eventually(lambda: [vm.state for vm in cloud.list()] == [VmState.SUCCEEDED])
+    until(lambda: [vm.state for vm in cloud.list()] == [VmState.SUCCEEDED])
     (vm,) = cloud.list()
     assert (vm.name, vm.node, vm.launch, vm.pool) == ("az-1-x", "az-1", "l1", "hb")
     assert (vm.size, vm.zone, vm.priority) == (offer.size, offer.zone, offer.priority)
@@ -94,7 +86,7 @@ def test_deleted_until_it_is_gone(cloud: Cloud) -> None:
     """A delete says False as long as the VM is on its way, then True; the list has it no more."""
     cloud.create(an_order())
     assert cloud.delete(VmName("az-1-x")) is False
-    eventually(lambda: cloud.delete(VmName("az-1-x")))
+    until(lambda: cloud.delete(VmName("az-1-x")))
     assert [*cloud.list()] == []
 
 
@@ -106,7 +98,7 @@ def test_delete_of_what_is_not_there(cloud: Cloud) -> None:
 def test_name_can_be_used_again(cloud: Cloud) -> None:
     """Once gone, the name is free for another launch."""
     cloud.create(an_order())
-    eventually(lambda: cloud.delete(VmName("az-1-x")))
+    until(lambda: cloud.delete(VmName("az-1-x")))
     cloud.create(an_order(launch="l2"))
     assert [vm.launch for vm in cloud.list()] == ["l2"]
 
@@ -130,4 +122,4 @@ def test_many_threads(cloud: Cloud) -> None:
     for thread in threads:
         thread.join()
     expected = {f"az-{number}{turn}-x" for number in range(1, 9) for turn in range(1, 4)}
-    eventually(lambda: {vm.name for vm in cloud.list()} == expected)
+    until(lambda: {vm.name for vm in cloud.list()} == expected)

@@ -92,6 +92,7 @@ def test_requests_made_while_it_is_away_are_served(daemon: DaemonProcess, azure:
     until(lambda: names(azure) == ["az-1", "az-2", "az-3"], what="3 VMs")
     daemon.hook("suspend", "az-[1-3]")
     until(lambda: azure.vms() == [])
+    assert azure.counts()["VirtualMachines_CreateOrUpdate"] == 3
 
 
 def test_a_reload_takes_the_new_configuration_or_keeps_the_old(daemon: DaemonProcess, azure: SimulatedAzure) -> None:

@@ -91,3 +91,4 @@ def test_ending_what_has_ended_is_fine() -> None:
     process = subprocess.Popen(["true"])
     process.wait()
     sandbox.end(process.pid)
+    assert process.returncode == 0
