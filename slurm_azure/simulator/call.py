@@ -5,26 +5,59 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
 
 from slurm_azure.simulator.estate import Principal
 from slurm_azure.simulator.refusal import malformed
 
 
+class Fate(Enum):
+    """What becomes of an answer: sent, never sent (the caller waits in vain), or the connection is reset in its place."""
+
+    SENT = "sent"
+    LOST = "lost"
+    RESET = "reset"
+
+
+class Interrupted(Exception):
+    """A request ends before it has had any effect, without an answer; `fate` says how."""
+
+    def __init__(self, fate: Fate) -> None:
+        super().__init__(fate.value)
+        self.fate = fate
+
+
+class Postponed(Exception):
+    """A request is to be answered `seconds` later: nothing has been done yet, and it will be handed in again."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"postponed by {seconds} s")
+        self.seconds = seconds
+
+
 @dataclass(slots=True)
 class Reply:
-    """The answer: status, JSON body (None = empty) or `raw` bytes of `content_type`, and headers."""
+    """The answer: status, JSON body (None = empty) or `raw` bytes of `content_type`, and headers.
+
+    `delay` is how long it is held back (seconds), `fate` whether it arrives: both are for faults that come after the effect.
+    """
 
     status: int
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
     raw: bytes | None = None
     content_type: str = "application/json; charset=utf-8"
+    delay: float = 0.0
+    fate: Fate = Fate.SENT
 
 
 @dataclass(slots=True)
 class Call:
-    """One request. `base` is scheme, host and port as the caller wrote them; `remote` the caller's address."""
+    """One request. `base` is scheme, host and port as the caller wrote them; `remote` the caller's address.
+
+    `operation` is set as soon as it is known which one is meant; `postponed` tells that it was handed in before.
+    """
 
     method: str
     path: str
@@ -37,6 +70,7 @@ class Call:
     parameters: dict[str, str] = field(default_factory=dict)
     principal: Principal | None = None
     operation: str = ""
+    postponed: bool = False
 
     @property
     def api_version(self) -> str:

@@ -49,6 +49,26 @@ class RealClock:
         await asyncio.sleep(delay)
 
 
+class FastClock:
+    """The machine's own time, `factor` times as fast from the moment of its making on."""
+
+    def __init__(self, factor: float) -> None:
+        self._factor = factor
+        self._began = time.time()
+
+    def now(self) -> float:
+        """Seconds since 1970 (UTC), in the simulated world."""
+        return self._began + (time.time() - self._began) * self._factor
+
+    def call_later(self, delay: float, callback: Callable[[], None]) -> Timer:
+        """Call `callback` in the running event loop, `delay` simulated seconds from now."""
+        return asyncio.get_running_loop().call_later(delay / self._factor, callback)
+
+    async def sleep(self, delay: float) -> None:
+        """Return after `delay` simulated seconds."""
+        await asyncio.sleep(delay / self._factor)
+
+
 def timestamp(seconds: float) -> str:
     """A moment (seconds since 1970) as Azure Resource Manager writes it: 2026-11-21T04:12:00.123456+00:00."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds")

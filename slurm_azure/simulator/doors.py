@@ -11,12 +11,16 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from slurm_azure.simulator.call import Call, Reply
+from slurm_azure.simulator.call import Call, Fate, Interrupted, Postponed, Reply
 from slurm_azure.simulator.clock import Clock
+from slurm_azure.simulator.faults.faults import Faults
 from slurm_azure.simulator.journal import Entry, Journal
+from slurm_azure.simulator.recording import Recording
 from slurm_azure.simulator.refusal import Refusal
 
 log = logging.getLogger(__name__)
+
+_LOST = 600.0  # seconds: no client waits longer for an answer that will not come
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -29,20 +33,53 @@ class Service(Protocol):
         ...
 
 
-def door(services: Sequence[Service], scheme: str, journal: Journal | None, clock: Clock) -> Handler:
-    """A handler that offers each request to `services` in turn and writes it into `journal` (None = not recorded)."""
+def door(
+    services: Sequence[Service],
+    scheme: str,
+    clock: Clock,
+    journal: Journal | None = None,
+    faults: Faults | None = None,
+    recording: Recording | None = None,
+) -> Handler:
+    """A handler that offers each request to `services` in turn. It is counted in `journal` and written into `recording`, and
+    `faults` decide what becomes of the answer; None = not."""
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
         began = time.perf_counter()
         call = await _call(request, scheme)
-        reply = _answer(call, services)
+        reply = await _answered(call, services, clock)
+        if faults is not None:
+            reply = faults.after(call, reply)
         if journal is not None:
             operation = call.operation or "Unknown"
             seconds = time.perf_counter() - began
             journal.record(Entry(clock.now(), call.method, call.path, operation, reply.status, seconds))
-        return _response(reply)
+        if recording is not None:
+            recording.add(call, reply)
+        return await _sent(request, reply, clock)
 
     return handle
+
+
+async def _answered(call: Call, services: Sequence[Service], clock: Clock) -> Reply:
+    while True:
+        try:
+            return _answer(call, services)
+        except Postponed as postponed:
+            call.postponed = True
+            await clock.sleep(postponed.seconds)
+        except Interrupted as interrupted:
+            return Reply(0, fate=interrupted.fate)
+
+
+async def _sent(request: web.BaseRequest, reply: Reply, clock: Clock) -> web.StreamResponse:
+    if reply.delay:
+        await clock.sleep(reply.delay)
+    if reply.fate is Fate.LOST:
+        await clock.sleep(_LOST)
+    if reply.fate is not Fate.SENT and request.transport is not None:
+        request.transport.abort()
+    return _response(reply)
 
 
 async def _call(request: web.BaseRequest, scheme: str) -> Call:
@@ -66,6 +103,8 @@ def _answer(call: Call, services: Sequence[Service]) -> Reply:
             reply = service.answer(call)
             if reply is not None:
                 return reply
+    except (Interrupted, Postponed):
+        raise
     except Refusal as refusal:
         return Reply(refusal.status, refusal.body(), refusal.headers)
     except Exception:
@@ -75,6 +114,8 @@ def _answer(call: Call, services: Sequence[Service]) -> Reply:
 
 
 def _response(reply: Reply) -> web.Response:
+    if reply.status == 0:
+        return web.Response(status=500)  # nobody reads it: the connection is gone
     if reply.raw is not None:
         body = reply.raw
     elif reply.body is None:

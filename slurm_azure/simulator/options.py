@@ -52,6 +52,11 @@ class SimulatorOptions:
     page_size: int = 200
     retry_after: int = 10
     seed: int | None = None
+    throttling: bool = True
+    clock_factor: float = 1.0
+    list_lag: float = 0.0
+    faults: Path | None = None
+    record: Path | None = None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,7 +76,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("behaviour").add_argument
     add("--page-size", metavar="N", type=int, default=200, help="items on one page of a list [200]")
     add("--retry-after", metavar="SECONDS", type=int, default=10, help="Retry-After of operations; 0 = none [10]")
-    add("--seed", metavar="N", type=int, help="make ids and spans of time repeatable")
+    add("--seed", metavar="N", type=int, help="make ids, spans of time and faults repeatable")
+    add("--no-throttling", action="store_true", help="no limit to the rate of requests")
+    add("--clock-factor", metavar="N", type=float, default=1.0, help="let simulated time pass N times as fast [1]")
+    add("--list-lag", metavar="SECONDS", type=float, default=0.0, help="let lists of VMs be behind by so much [0]")
+    add("--faults", metavar="FILE", type=Path, help="YAML or JSON: what is to go wrong, and when")
+    add("--record", metavar="FILE", type=Path, help="write each request with its answer to FILE, one JSON object a line")
 
 
 def _add_places(parser: argparse.ArgumentParser) -> None:
@@ -122,6 +132,8 @@ def from_arguments(arguments: argparse.Namespace) -> SimulatorOptions:
         sys.exit(0)
     if arguments.page_size < 1 or arguments.boot_parallel < 1 or arguments.retry_after < 0:
         raise UsageError("--page-size and --boot-parallel have to be at least 1, --retry-after at least 0")
+    if arguments.clock_factor <= 0 or arguments.list_lag < 0:
+        raise UsageError("--clock-factor has to be above 0, --list-lag at least 0")
     return SimulatorOptions(
         folder=arguments.folder,
         listen=_address(arguments.listen),
@@ -141,6 +153,11 @@ def from_arguments(arguments: argparse.Namespace) -> SimulatorOptions:
         page_size=arguments.page_size,
         retry_after=arguments.retry_after,
         seed=arguments.seed,
+        throttling=not arguments.no_throttling,
+        clock_factor=arguments.clock_factor,
+        list_lag=arguments.list_lag,
+        faults=arguments.faults,
+        record=arguments.record,
     )
 
 

@@ -6,15 +6,24 @@ Microsoft Learn for Virtual Machines and Azure Resource Manager, where they are 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
 class Refusal(Exception):
-    """A request is answered with an error. `status` is the HTTP status; `code`, `message`, `target` go into the body."""
+    """A request is answered with an error. `status` is the HTTP status; `code`, `message`, `target`, `details` go into the
+    body, which has no `error` around it if not `enveloped` (Compute's throttling answers: "Troubleshooting API throttling
+    errors")."""
 
     def __init__(
-        self, status: int, code: str, message: str, target: str | None = None, headers: Mapping[str, str] | None = None
+        self,
+        status: int,
+        code: str,
+        message: str,
+        target: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        details: Sequence[Mapping[str, Any]] = (),
+        enveloped: bool = True,
     ) -> None:
         super().__init__(f"{code}: {message}")
         self.status = status
@@ -22,13 +31,17 @@ class Refusal(Exception):
         self.message = message
         self.target = target
         self.headers = dict(headers or {})
+        self.details = tuple(details)
+        self.enveloped = enveloped
 
     def body(self) -> dict[str, Any]:
         """The answer's body."""
-        error = {"code": self.code, "message": self.message}
+        error: dict[str, Any] = {"code": self.code, "message": self.message}
         if self.target is not None:
             error["target"] = self.target
-        return {"error": error}
+        if self.details:
+            error["details"] = [dict(detail) for detail in self.details]
+        return {"error": error} if self.enveloped else error
 
 
 def invalid_parameter(target: str, message: str) -> Refusal:

@@ -18,16 +18,23 @@ from aiohttp import web
 from slurm_azure.errors import UsageError
 from slurm_azure.simulator import estate as estates
 from slurm_azure.simulator.arm.asynchronous import OperationRequests
+from slurm_azure.simulator.arm.capacity_reservations import CapacityReservations
 from slurm_azure.simulator.arm.disks import Disks
 from slurm_azure.simulator.arm.groups import Groups
 from slurm_azure.simulator.arm.network import Network
+from slurm_azure.simulator.arm.proximity_placement_groups import ProximityPlacementGroups
+from slurm_azure.simulator.arm.roles import Roles
+from slurm_azure.simulator.arm.scale_sets import ScaleSets
 from slurm_azure.simulator.arm.service import ResourceManager
+from slurm_azure.simulator.arm.skus import Skus
 from slurm_azure.simulator.arm.virtual_machines import VirtualMachines
 from slurm_azure.simulator.authority import tls_context
+from slurm_azure.simulator.authorization import Authorization
 from slurm_azure.simulator.call import Call
-from slurm_azure.simulator.clock import Clock, RealClock
+from slurm_azure.simulator.clock import Clock, FastClock, RealClock
 from slurm_azure.simulator.control import Control
 from slurm_azure.simulator.doors import Handler, Service, door
+from slurm_azure.simulator.faults.faults import Faults
 from slurm_azure.simulator.imds import InstanceMetadata
 from slurm_azure.simulator.journal import Journal
 from slurm_azure.simulator.login import Login
@@ -35,6 +42,9 @@ from slurm_azure.simulator.machines.grades import Grades
 from slurm_azure.simulator.machines.machine import Hypervisor
 from slurm_azure.simulator.machines.none import NoHypervisor
 from slurm_azure.simulator.options import Address, SimulatorOptions
+from slurm_azure.simulator.prices import Prices
+from slurm_azure.simulator.recording import Recording
+from slurm_azure.simulator.throttling import Throttling
 from slurm_azure.simulator.tokens import Tokens
 from slurm_azure.simulator.vault import RESOURCE as VAULT_RESOURCE
 from slurm_azure.simulator.vault import Vaults
@@ -72,7 +82,10 @@ class Simulator:
 
     def __init__(self, options: SimulatorOptions, clock: Clock | None = None) -> None:
         self._options = options
-        self._clock = clock or RealClock()
+        self._clock = clock or (RealClock() if options.clock_factor == 1 else FastClock(options.clock_factor))
+        # Tokens are good for real seconds, however fast the simulated world goes: their holders count real ones.
+        self._token_clock = clock or RealClock()
+        self._recording: Recording | None = None
         self._doors: list[tuple[web.BaseRunner, web.Server]] = []
         self._own_hosts = {"localhost", "127.0.0.1", options.listen.host, *options.names}
         self._provisioning: Provisioning | None = None
@@ -86,34 +99,48 @@ class Simulator:
         estate = estates.load(options.estate, options.folder)
         world = World(estate, self._clock, random.Random(options.seed))
         grades = Grades(options.machines, options.machines_for, self._makers(world, ca_file))
-        self._provisioning = Provisioning(world, grades, Timings(options.create_seconds, options.delete_seconds))
-        tokens = Tokens(options.folder, estate.tenant, self._clock)
-        cloud = self._cloud(world, tokens)
+        faults = Faults()
+        timings = Timings(options.create_seconds, options.delete_seconds)
+        self._provisioning = Provisioning(world, grades, timings, faults)
+        tokens = Tokens(options.folder, estate.tenant, self._token_clock)
+        cloud = self._cloud(world, tokens, faults)
+        self._recording = Recording(options.record) if options.record is not None else None
         await grades.start()  # the addresses to listen on may be of the network that this makes
-        management = await self._listen(options.listen, door(cloud, "https", self.journal, self._clock), context)
-        inside: list[Service] = [InstanceMetadata(world, tokens, self._is_resource), WireServer(world, self._provisioning)]
-        imds = [await self._listen(at, door(inside, "http", self.journal, self._clock)) for at in options.imds]
+        outside = door(cloud, "https", self._clock, self.journal, faults, self._recording)
+        management = await self._listen(options.listen, outside, context)
+        metadata = InstanceMetadata(world, tokens, self._is_resource)
+        link_local: list[Service] = [metadata, WireServer(world, self._provisioning)]
+        inside = door(link_local, "http", self._clock, self.journal, faults, self._recording)
+        imds = [await self._listen(at, inside) for at in options.imds]
         control = None
         if options.control is not None:
             service = Control(world, self._provisioning, grades, self.journal)
-            control = await self._listen(options.control, door([service], "http", None, self._clock))
+            control = await self._listen(options.control, door([service], "http", self._clock))
         return Endpoints(management, ca_file, estate.tenant, tuple(imds), control)
 
-    def _cloud(self, world: World, tokens: Tokens) -> list[Service]:
+    def _cloud(self, world: World, tokens: Tokens, faults: Faults) -> list[Service]:
         assert self._provisioning is not None
         options = self._options
         size, wait = options.page_size, options.retry_after
+        authorization = Authorization()
+        throttling = Throttling(self._clock, options.throttling)
         routes = [
             *VirtualMachines(world, self._provisioning, size, wait).routes(),
             *Network(world, size, wait).routes(),
             *Disks(world, size, wait).routes(),
             *Groups(world).routes(),
+            *Skus(world, size).routes(),
+            *ScaleSets(world, size).routes(),
+            *ProximityPlacementGroups(world, size).routes(),
+            *CapacityReservations(world, size).routes(),
+            *Roles(world, authorization).routes(),
             *OperationRequests(world, wait).routes(),
         ]
         tenant = world.estate.tenant
         vaults = Vaults(world.estate.vaults, tokens, self._clock, lambda call: _authority(call, tenant))
-        login = Login(tokens, world.estate.service_principals, self._clock, self._is_resource)
-        return [vaults, login, ResourceManager(world, tokens, routes, self._is_management)]
+        login = Login(tokens, world.estate.service_principals, self._token_clock, self._is_resource)
+        manager = ResourceManager(world, tokens, routes, self._is_management, authorization, throttling, faults)
+        return [Prices(world), vaults, login, manager]
 
     def _makers(self, world: World, ca_file: Path) -> dict[str, Callable[[], Hypervisor]]:
         options = self._options
@@ -174,6 +201,8 @@ class Simulator:
         await asyncio.sleep(0)
         if self._provisioning is not None:
             await self._provisioning.close()
+        if self._recording is not None:
+            self._recording.close()
 
 
 def _authority(call: Call, tenant: str) -> str:

@@ -14,6 +14,7 @@ import pytest
 from slurm_azure.simulator.arm.virtual_machines import VirtualMachines
 from slurm_azure.simulator.call import Call
 from slurm_azure.simulator.estate import Estate, NetworkPlan, SubnetPlan, SubscriptionPlan
+from slurm_azure.simulator.faults.faults import Faults
 from slurm_azure.simulator.machines.grades import Grades
 from slurm_azure.simulator.machines.machine import Guest, Machine, MachineSpec
 from slurm_azure.simulator.resource_id import subnet_id
@@ -125,7 +126,7 @@ def on_site(scenario: Callable[[Site], Awaitable[None]]) -> None:
         clock, hypervisor = ManualClock(), RecordingHypervisor()
         world = World(Estate("t", "westeurope", (plan,), (), ()), clock, random.Random(1))
         timings = Timings(create=constant(2.0), delete=constant(30.0))
-        await scenario(Site(clock, hypervisor, world, Provisioning(world, hypervisor, timings)))
+        await scenario(Site(clock, hypervisor, world, Provisioning(world, hypervisor, timings, Faults())))
 
     asyncio.run(run())
 

@@ -308,6 +308,7 @@ def _options(folder: Path, changes: dict[str, Any]) -> SimulatorOptions:
         delete_seconds=constant(0.0),
         retry_after=0,
         seed=1,
+        throttling=False,
     )
     return dataclasses.replace(quick, **changes)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from fnmatch import fnmatchcase
 
+from slurm_azure.simulator.authorization import Authorization
 from slurm_azure.simulator.call import Call, Reply
 from slurm_azure.simulator.estate import Principal
+from slurm_azure.simulator.faults.faults import Faults
 from slurm_azure.simulator.refusal import Refusal
 from slurm_azure.simulator.routes import Match, Route, Router
+from slurm_azure.simulator.throttling import Throttling
 from slurm_azure.simulator.tokens import TokenRejected, Tokens
 from slurm_azure.simulator.world.world import World
 
@@ -19,11 +21,23 @@ _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(?:-[a-z]+)?", re.IGNORECASE)
 class ResourceManager:
     """Checks token, api-version and permission of each call, and hands it to its operation."""
 
-    def __init__(self, world: World, tokens: Tokens, routes: Iterable[Route], is_audience: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        world: World,
+        tokens: Tokens,
+        routes: Iterable[Route],
+        is_audience: Callable[[str], bool],
+        authorization: Authorization,
+        throttling: Throttling,
+        faults: Faults,
+    ) -> None:
         self._world = world
         self._tokens = tokens
         self._router = Router(routes)
         self._is_audience = is_audience
+        self._authorization = authorization
+        self._throttling = throttling
+        self._faults = faults
 
     def answer(self, call: Call) -> Reply:
         """The answer to a call; raises Refusal. Sets `call.operation` as soon as it is known."""
@@ -43,8 +57,17 @@ class ResourceManager:
         _check_version(call)
         route = _route(call, match)
         call.parameters = match.parameters if match else {}
+        self._faults.before(call)
+        told = self._throttling.admit(call)
         self._authorize(call, route.action)
-        return route.handler(call)
+        told |= self._throttling.admit_provider(call, route.policy)
+        try:
+            reply = route.handler(call)
+        except Refusal as refusal:
+            refusal.headers = told | refusal.headers
+            raise
+        reply.headers = told | reply.headers
+        return reply
 
     def _authenticate(self, call: Call) -> Principal:
         kind, _, token = call.headers.get("Authorization", "").partition(" ")
@@ -76,7 +99,7 @@ class ResourceManager:
     def _authorize(self, call: Call, action: str) -> None:
         principal = call.principal
         assert principal is not None
-        if any(fnmatchcase(action.lower(), pattern.lower()) for pattern in principal.actions):
+        if self._authorization.allows(principal, action, call.path):
             return
         raise Refusal(
             403,

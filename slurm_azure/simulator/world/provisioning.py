@@ -8,6 +8,7 @@ import logging
 from collections.abc import Coroutine
 from dataclasses import dataclass
 
+from slurm_azure.simulator.faults.faults import Faults
 from slurm_azure.simulator.machines.machine import Hypervisor, MachineSpec
 from slurm_azure.simulator.timing import Distribution
 from slurm_azure.simulator.world import operations as op
@@ -52,8 +53,9 @@ class VmGuest:
 class Provisioning:
     """Moves VMs through their states. Every method is to be called in the event loop."""
 
-    def __init__(self, world: World, hypervisor: Hypervisor, timings: Timings) -> None:
+    def __init__(self, world: World, hypervisor: Hypervisor, timings: Timings, faults: Faults) -> None:
         self._world = world
+        self._faults = faults
         self._clock = world.clock
         self._hypervisor = hypervisor
         self._timings = timings
@@ -66,6 +68,10 @@ class Provisioning:
         vm.timer = self._clock.call_later(self._timings.create.sample(self._world.random), lambda: self._host_found(vm))
 
     def _host_found(self, vm: VirtualMachine) -> None:
+        failure = self._faults.allocation(vm) or self._world.capacity.allocate(vm)
+        if failure is not None:
+            self._fail(vm, *failure)
+            return
         vm.timer = self._clock.call_later(PROVISIONING_TIMEOUT, lambda: self._timed_out(vm))
         vm.power = "starting"
         vm.booting = self._spawn(self._boot(vm))
@@ -140,7 +146,7 @@ class Provisioning:
         self._end(vm, DELETING, op.CANCELED, preempted)
         vm.failure = None
         vm.operation = self._world.operations.begin(vm.group.subscription, vm.location)
-        due = self._clock.now() + self._timings.delete.sample(self._world.random)
+        due = self._clock.now() + self._timings.delete.sample(self._world.random) + self._faults.deletion(vm)
         if vm.booting is None and vm.machine is None:
             self._gone_at(vm, due)
         else:

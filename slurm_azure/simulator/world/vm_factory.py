@@ -8,6 +8,7 @@ from typing import Any
 from slurm_azure.simulator.estate import Principal
 from slurm_azure.simulator.refusal import Refusal, invalid_parameter, invalid_reference
 from slurm_azure.simulator.resource_id import COMPUTE, NETWORK, location_name, resource_id, same
+from slurm_azure.simulator.world import placement
 from slurm_azure.simulator.world.disks import Disk
 from slurm_azure.simulator.world.members import member
 from slurm_azure.simulator.world.network import NetworkInterface
@@ -43,12 +44,28 @@ def make(world: World, group: ResourceGroup, name: str, request: VmRequest) -> V
         system_identity=system,
         identities=users,
     )
-    vm.interfaces = _interfaces(world, vm, request)
+    _admit(world, vm)
+    try:
+        vm.interfaces = _interfaces(world, vm, request)
+    except Refusal:
+        placement.leave(world, vm)
+        world.quotas.give_back(vm)
+        raise
     vm.disks = _disks(world, vm)
     group.vms[name.lower()] = vm
     for interface in vm.interfaces:
         world.vms_by_address[interface.ip] = vm
     return vm
+
+
+def _admit(world: World, vm: VirtualMachine) -> None:
+    """Quota and placement, both or (Refusal) none."""
+    world.quotas.take(vm)
+    try:
+        placement.join(world, vm)
+    except Refusal:
+        world.quotas.give_back(vm)
+        raise
 
 
 def _check_location(location: str, world: World) -> None:

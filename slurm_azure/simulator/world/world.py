@@ -10,9 +10,12 @@ from slurm_azure.simulator.clock import Clock
 from slurm_azure.simulator.estate import Estate, Principal, SubscriptionPlan
 from slurm_azure.simulator.refusal import Refusal
 from slurm_azure.simulator.resource_id import location_name, subnet_id
+from slurm_azure.simulator.world import placement
+from slurm_azure.simulator.world.capacity import Capacity
 from slurm_azure.simulator.world.disks import Disk
 from slurm_azure.simulator.world.network import NetworkInterface, Subnet, new_subnet
 from slurm_azure.simulator.world.operations import Operations, new_uuid
+from slurm_azure.simulator.world.quotas import Quotas
 from slurm_azure.simulator.world.vm import VirtualMachine
 
 
@@ -36,6 +39,8 @@ class World:
         self.clock = clock
         self.random = source
         self.operations = Operations(clock, source)
+        self.quotas = Quotas()
+        self.capacity = Capacity()
         self.subscriptions = {plan.id.lower(): plan for plan in estate.subscriptions}
         self.groups: dict[tuple[str, str], ResourceGroup] = {}
         self.subnets: dict[str, Subnet] = {}
@@ -114,6 +119,9 @@ class World:
     def drop_vm(self, vm: VirtualMachine) -> None:
         """A VM is gone; what it had goes with it or stays behind, as each part's deleteOption says."""
         vm.group.vms.pop(vm.name.lower(), None)
+        placement.leave(self, vm)
+        self.capacity.free(vm)
+        self.quotas.give_back(vm)
         for interface in vm.interfaces:
             self.vms_by_address.pop(interface.ip, None)
             interface.vm = None

@@ -1,0 +1,1 @@
+"""What goes wrong in the simulated Azure, as data: a seeded plan, from a file at the start or over HTTP at run time."""
