@@ -14,7 +14,8 @@ class BootFault:
 
     `slower` is added to the boot; `never_ready`: the guest agent never reports; `failure`: the guest reports that it could
     not be provisioned, and why; `cut_off`: the guest is ready, but nothing of the network reaches it from then on (it never
-    joins a cluster); `dies_after`: the machine is dead so long after its power-on, and Azure shows it as `dead_state`.
+    joins a cluster); `dies_after`: the machine is dead so long after its power-on, and Azure shows it as `dead_state`;
+    `error`: (code, message) with which the create operation fails `error_after` its power-on, the machine going on as it does.
     """
 
     slower: float = 0.0
@@ -23,9 +24,31 @@ class BootFault:
     cut_off: bool = False
     dies_after: float | None = None
     dead_state: str = "stopped"
+    error: tuple[str, str] | None = None
+    error_after: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class AllocationFault:
+    """No host is found for a VM: the create operation fails with `code` and `message`, `seconds` after the request (None = as
+    long as it takes to find one)."""
+
+    code: str
+    message: str
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeletionFault:
+    """A deletion takes `slower` seconds longer, and in the end fails with `failure` (code, message): the VM stays as it was,
+    but for its provisioning state, which is Failed."""
+
+    slower: float = 0.0
+    failure: tuple[str, str] | None = None
 
 
 NO_BOOT_FAULT = BootFault()
+NO_DELETION_FAULT = DeletionFault()
 
 
 class Faults:
@@ -38,17 +61,17 @@ class Faults:
         """A request was answered, its effect has taken place: the reply as it will reach the caller, if it does."""
         return reply
 
-    def allocation(self, vm: VirtualMachine) -> tuple[str, str] | None:
-        """The error (code, message) with which the asynchronous part of a create ends, None if it goes on."""
+    def allocation(self, vm: VirtualMachine) -> AllocationFault | None:
+        """The error with which the asynchronous part of a create ends, asked as it begins; None if it goes on."""
         return None
 
     def boot(self, vm: VirtualMachine) -> BootFault:
         """What goes wrong with the machine of `vm`, asked once per boot."""
         return NO_BOOT_FAULT
 
-    def deletion(self, vm: VirtualMachine) -> float:
-        """How many seconds longer than usual the deletion of `vm` takes."""
-        return 0.0
+    def deletion(self, vm: VirtualMachine) -> DeletionFault:
+        """What goes wrong with the deletion of `vm`, asked once per deletion."""
+        return NO_DELETION_FAULT
 
     def list_lag(self) -> float:
         """By how many seconds lists of VMs are behind."""

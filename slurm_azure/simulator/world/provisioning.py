@@ -8,7 +8,7 @@ import logging
 from collections.abc import Coroutine
 from dataclasses import dataclass
 
-from slurm_azure.simulator.faults.faults import Faults
+from slurm_azure.simulator.faults.faults import AllocationFault, Faults
 from slurm_azure.simulator.machines.machine import Hypervisor, MachineSpec
 from slurm_azure.simulator.timing import Distribution
 from slurm_azure.simulator.world import operations as op
@@ -65,10 +65,13 @@ class Provisioning:
         """Begin to provision a VM that has just been written down; its operation is `vm.operation`."""
         vm.operation = self._world.operations.begin(vm.group.subscription, vm.location)
         self._enter(vm, CREATING)
-        vm.timer = self._clock.call_later(self._timings.create.sample(self._world.random), lambda: self._host_found(vm))
+        seconds, fault = self._timings.create.sample(self._world.random), self._faults.allocation(vm)
+        if fault is not None and fault.seconds is not None:
+            seconds = fault.seconds
+        vm.timer = self._clock.call_later(seconds, lambda: self._host_found(vm, fault))
 
-    def _host_found(self, vm: VirtualMachine) -> None:
-        failure = self._faults.allocation(vm) or self._world.capacity.allocate(vm)
+    def _host_found(self, vm: VirtualMachine, fault: AllocationFault | None) -> None:
+        failure = self._world.capacity.allocate(vm) if fault is None else (fault.code, fault.message)
         if failure is not None:
             self._fail(vm, *failure)
             return
@@ -146,12 +149,19 @@ class Provisioning:
         self._end(vm, DELETING, op.CANCELED, preempted)
         vm.failure = None
         vm.operation = self._world.operations.begin(vm.group.subscription, vm.location)
-        due = self._clock.now() + self._timings.delete.sample(self._world.random) + self._faults.deletion(vm)
-        if vm.booting is None and vm.machine is None:
+        fault = self._faults.deletion(vm)
+        due = self._clock.now() + self._timings.delete.sample(self._world.random) + fault.slower
+        if fault.failure is not None:
+            self._stays(vm, due, fault.failure)
+        elif vm.booting is None and vm.machine is None:
             self._gone_at(vm, due)
         else:
             self._spawn(self._destroy(vm, due))
         return vm.operation
+
+    def _stays(self, vm: VirtualMachine, due: float, failure: tuple[str, str]) -> None:
+        seconds = max(0.0, due - self._clock.now())
+        vm.timer = self._clock.call_later(seconds, lambda: self._end(vm, FAILED, op.FAILED, failure))
 
     async def _destroy(self, vm: VirtualMachine, due: float) -> None:
         if vm.booting is not None:
