@@ -32,6 +32,10 @@ class Clock(Protocol):
         """Return after `delay` seconds."""
         ...
 
+    def real(self, seconds: float) -> float:
+        """How long `seconds` of the simulated world are for those outside, whose clocks go at their own pace."""
+        ...
+
 
 class RealClock:
     """The machine's own time."""
@@ -47,6 +51,10 @@ class RealClock:
     async def sleep(self, delay: float) -> None:
         """Return after `delay` seconds."""
         await asyncio.sleep(delay)
+
+    def real(self, seconds: float) -> float:
+        """The same."""
+        return seconds
 
 
 class FastClock:
@@ -67,6 +75,10 @@ class FastClock:
     async def sleep(self, delay: float) -> None:
         """Return after `delay` simulated seconds."""
         await asyncio.sleep(delay / self._factor)
+
+    def real(self, seconds: float) -> float:
+        """So many times fewer."""
+        return seconds / self._factor
 
 
 def timestamp(seconds: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
@@ -50,6 +51,7 @@ def door(
         reply = await _answered(call, services, clock)
         if faults is not None:
             reply = faults.after(call, reply)
+        _tell_real_time(reply, clock)
         if journal is not None:
             operation = call.operation or "Unknown"
             seconds = time.perf_counter() - began
@@ -70,6 +72,13 @@ async def _answered(call: Call, services: Sequence[Service], clock: Clock) -> Re
             await clock.sleep(postponed.seconds)
         except Interrupted as interrupted:
             return Reply(0, fate=interrupted.fate)
+
+
+def _tell_real_time(reply: Reply, clock: Clock) -> None:
+    """Clients wait in real time: their Retry-After is in real seconds, however fast the simulated world goes."""
+    seconds = reply.headers.get("Retry-After", "")
+    if seconds.isdigit():
+        reply.headers["Retry-After"] = str(math.ceil(clock.real(int(seconds))))
 
 
 async def _sent(request: web.BaseRequest, reply: Reply, clock: Clock) -> web.StreamResponse:

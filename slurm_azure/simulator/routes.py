@@ -13,17 +13,13 @@ Handler = Callable[[Call], Reply]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One operation: HTTP method, path template, operationId, the action of role definitions it needs, and its handler.
-
-    `policy` is the throttling policy of the resource provider that it counts for ("Compute throttling limits"), '' = none.
-    """
+    """One operation: HTTP method, path template, operationId, the action of role definitions it needs, and its handler."""
 
     method: str
     template: str
     operation: str
     action: str
     handler: Handler
-    policy: str = ""
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -45,6 +46,7 @@ from slurm_azure.simulator.options import Address, SimulatorOptions
 from slurm_azure.simulator.prices import Prices
 from slurm_azure.simulator.recording import Recording
 from slurm_azure.simulator.throttling import Throttling
+from slurm_azure.simulator.throttling.subject import subject
 from slurm_azure.simulator.tokens import Tokens
 from slurm_azure.simulator.vault import RESOURCE as VAULT_RESOURCE
 from slurm_azure.simulator.vault import Vaults
@@ -123,7 +125,8 @@ class Simulator:
         options = self._options
         size, wait = options.page_size, options.retry_after
         authorization = Authorization()
-        throttling = Throttling(self._clock, options.throttling)
+        known = [principal.object_id for principal in world.principals.values()]
+        throttling = Throttling(self._clock, options.throttling, partial(subject, world), known)
         routes = [
             *VirtualMachines(world, self._provisioning, size, wait).routes(),
             *Network(world, size, wait).routes(),

@@ -69,6 +69,9 @@ class ManualClock:
         self.call_later(delay, due.set)
         await due.wait()
 
+    def real(self, seconds: float) -> float:
+        return seconds
+
     async def advance(self, seconds: float) -> None:
         """Let time pass; what falls due runs at its own moment, and what it starts has run as far as it can."""
         end = self._now + seconds

@@ -60,7 +60,7 @@ class ResourceManager:
         self._faults.before(call)
         told = self._throttling.admit(call)
         self._authorize(call, route.action)
-        told |= self._throttling.admit_provider(call, route.policy)
+        told |= self._throttling.admit_provider(call)
         try:
             reply = route.handler(call)
         except Refusal as refusal:
