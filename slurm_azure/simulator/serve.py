@@ -91,6 +91,7 @@ class Simulator:
         self._doors: list[tuple[web.BaseRunner, web.Server]] = []
         self._own_hosts = {"localhost", "127.0.0.1", options.listen.host, *options.names}
         self._provisioning: Provisioning | None = None
+        self.throttling: Throttling | None = None
         self.journal = Journal()
 
     async def start(self) -> Endpoints:
@@ -124,9 +125,9 @@ class Simulator:
         assert self._provisioning is not None
         options = self._options
         size, wait = options.page_size, options.retry_after
-        authorization = Authorization()
+        authorization = Authorization(world.estate, self._clock, options.role_lag)
         known = [principal.object_id for principal in world.principals.values()]
-        throttling = Throttling(self._clock, options.throttling, partial(subject, world), known)
+        self.throttling = throttling = Throttling(self._clock, options.throttling, partial(subject, world), known)
         routes = [
             *VirtualMachines(world, self._provisioning, size, wait).routes(),
             *Network(world, size, wait).routes(),
@@ -140,7 +141,7 @@ class Simulator:
             *OperationRequests(world, wait).routes(),
         ]
         tenant = world.estate.tenant
-        vaults = Vaults(world.estate.vaults, tokens, self._clock, lambda call: _authority(call, tenant))
+        vaults = Vaults(world.estate.vaults, tokens, self._clock, lambda call: _authority(call, tenant), authorization)
         login = Login(tokens, world.estate.service_principals, self._token_clock, self._is_resource)
         manager = ResourceManager(world, tokens, routes, self._is_management, authorization, throttling, faults)
         return [Prices(world), vaults, login, manager]
