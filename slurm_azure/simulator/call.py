@@ -71,6 +71,7 @@ class Call:
     principal: Principal | None = None
     operation: str = ""
     postponed: bool = False
+    _object: dict[str, Any] | None = None
 
     @property
     def api_version(self) -> str:
@@ -78,7 +79,13 @@ class Call:
         return self.query.get("api-version", "")
 
     def json_object(self) -> dict[str, Any]:
-        """The body, which has to be a JSON object; raises Refusal (400) otherwise."""
+        """The body, which has to be a JSON object; raises Refusal (400) otherwise. It is read once: whoever changes it changes
+        it for all."""
+        if self._object is None:
+            self._object = self._read_object()
+        return self._object
+
+    def _read_object(self) -> dict[str, Any]:
         try:
             value = json.loads(self.body)
         except ValueError as error:

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from slurm_azure.errors import ConfigError
-from slurm_azure.simulator import credentials
-from slurm_azure.simulator.resource_id import MANAGED_IDENTITY, location_name, resource_id
+from slurm_azure.simulator import credentials, role_definitions
+from slurm_azure.simulator.builtin_roles import BUILT_IN_ROLES
+from slurm_azure.simulator.resource_id import KEY_VAULT, MANAGED_IDENTITY, location_name, resource_id
+from slurm_azure.simulator.role_definitions import RoleDefinition
 
 DEFAULT: dict[str, Any] = {
     "tenant": "5e1fca5e-0000-4000-8000-00000000a001",
@@ -56,10 +58,21 @@ DEFAULT: dict[str, Any] = {
 
 
 @dataclass(frozen=True, slots=True)
+class FederatedCredential:
+    """Whose assertions are taken in place of a secret ("Workload identity federation"): `keys` is the issuer's JSON Web Key
+    Set or public key (PEM)."""
+
+    issuer: str
+    subject: str
+    audiences: tuple[str, ...]
+    keys: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Principal:
     """Someone who can have a token: a service principal or a managed identity.
 
-    `actions` are patterns of role definitions (`Microsoft.Compute/virtualMachines/*`) that hold in every subscription.
+    `actions` are patterns of role definitions (`Microsoft.Compute/virtualMachines/*`) that hold everywhere, without a role.
     """
 
     name: str
@@ -69,6 +82,16 @@ class Principal:
     resource_id: str | None = None  # of a managed identity
     secret: str | None = None
     certificate: bytes | None = None  # PEM
+    federated: tuple[FederatedCredential, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RoleGrant:
+    """A role (the guid of its definition) for a principal (its object id) at a scope (a resource id)."""
+
+    role: str
+    principal_id: str
+    scope: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +124,12 @@ class SubscriptionPlan:
 
 @dataclass(frozen=True, slots=True)
 class VaultPlan:
-    """A key vault: secrets by name, and the client ids that may read them."""
+    """A key vault: secrets by name, and the client ids that its access policy lets read them. Roles are looked for at `id`."""
 
     name: str
     secrets: Mapping[str, str]
     readers: frozenset[str]
+    id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +141,8 @@ class Estate:
     subscriptions: tuple[SubscriptionPlan, ...]
     service_principals: tuple[Principal, ...]
     vaults: tuple[VaultPlan, ...]
+    role_definitions: tuple[RoleDefinition, ...] = ()
+    role_assignments: tuple[RoleGrant, ...] = ()
 
     def principals(self) -> tuple[Principal, ...]:
         """All who can have a token."""
@@ -144,10 +170,13 @@ class _Reader:
         self._source = source
         self._folder = folder
         self._location = ""
+        self._assigned: set[str] = set()
 
     def estate(self, written: Any) -> Estate:
         where = "estate"
-        top = self._object(written, where, {"tenant", "location", "subscriptions", "service_principals", "vaults"})
+        keys = {"tenant", "location", "subscriptions", "service_principals", "vaults", "role_definitions", "role_assignments"}
+        top = self._object(written, where, keys)
+        self._assigned = self._assignees(top)
         self._location = location_name(self._text(top, "location", where))
         subscriptions = tuple(
             self._subscription(item, f"subscriptions[{i}]") for i, item in enumerate(self._list(top, "subscriptions", where))
@@ -158,8 +187,50 @@ class _Reader:
         )
         self._check_apart([subnet for item in subscriptions for network in item.networks for subnet in network.subnets])
         known = principals + tuple(identity for item in subscriptions for identity in item.identities)
-        vaults = tuple(self._vault(item, f"vaults[{i}]", known) for i, item in enumerate(self._list(top, "vaults", where)))
-        return Estate(self._text(top, "tenant", where), self._location, subscriptions, principals, vaults)
+        vaults = tuple(
+            self._vault(item, f"vaults[{i}]", known, subscriptions) for i, item in enumerate(self._list(top, "vaults", where))
+        )
+        roles = tuple(
+            self._role(item, f"role_definitions[{i}]") for i, item in enumerate(self._list(top, "role_definitions", where))
+        )
+        grants = tuple(
+            self._grant(item, f"role_assignments[{i}]", known, (*BUILT_IN_ROLES, *roles))
+            for i, item in enumerate(self._list(top, "role_assignments", where))
+        )
+        return Estate(self._text(top, "tenant", where), self._location, subscriptions, principals, vaults, roles, grants)
+
+    def _role(self, item: Any, where: str) -> RoleDefinition:
+        if isinstance(item, dict) and set(item) == {"file"}:
+            try:
+                item = json.loads(self._file(item["file"], where, False, bytes))
+            except ValueError as error:
+                raise self._mistake(where, f"cannot be read: {error}") from None
+        try:
+            return role_definitions.read(item)
+        except role_definitions.Unreadable as error:
+            raise self._mistake(where, str(error)) from None
+
+    def _grant(self, item: Any, where: str, known: tuple[Principal, ...], roles: tuple[RoleDefinition, ...]) -> RoleGrant:
+        fields = self._object(item, where, {"principal", "role", "scope"})
+        wanted, scope = self._text(fields, "role", where), self._text(fields, "scope", where)
+        (principal,) = self._known(fields.get("principal"), known, f"{where}.principal")[:1]
+        role = next((role for role in roles if wanted.lower() in (role.guid.lower(), role.name.lower())), None)
+        if role is None:
+            raise self._mistake(f"{where}.role", f"no role is called {wanted!r}")
+        if not role.assignable_at(scope):
+            raise self._mistake(f"{where}.scope", f"{role.name} may not be assigned there: see its AssignableScopes")
+        return RoleGrant(role.guid, principal.object_id, scope)
+
+    def _assignees(self, top: Mapping[str, Any]) -> set[str]:
+        """What the role assignments call their principals: who has a role gets no rights without one."""
+        items = self._list(top, "role_assignments", "estate")
+        return {str(item.get("principal")) for item in items if isinstance(item, dict)}
+
+    def _known(self, name: Any, known: tuple[Principal, ...], where: str) -> list[Principal]:
+        found = [p for p in known if name in (p.name, p.client_id, p.object_id, p.resource_id)]
+        if not found:
+            raise self._mistake(where, f"nobody is called {name!r}")
+        return found
 
     def _subscription(self, item: Any, where: str) -> SubscriptionPlan:
         fields = self._object(item, where, {"id", "name", "resource_groups", "virtual_networks", "identities"})
@@ -212,7 +283,7 @@ class _Reader:
 
     def _service_principal(self, item: Any, where: str) -> Principal:
         keys = {"name", "client_id", "object_id", "secret", "secret_file", "certificate_file", "generate", "actions"}
-        fields = self._object(item, where, keys)
+        fields = self._object(item, where, keys | {"federated_credentials"})
         name = str(fields.get("name", fields.get("client_id")))
         generate = bool(fields.get("generate", False))
         secret = fields.get("secret")
@@ -226,20 +297,42 @@ class _Reader:
             if not credentials.is_rsa_certificate(certificate):
                 raise self._mistake(place, f"{fields['certificate_file']} holds no certificate with an RSA key (PEM)")
         client = self._text(fields, "client_id", where)
-        actions = tuple(fields.get("actions", ("*",)))
-        return Principal(name, client, str(fields.get("object_id", client)), actions, None, secret, certificate)
+        own = str(fields.get("object_id", client))
+        actions = tuple(fields.get("actions", () if self._assigned & {name, client, own} else ("*",)))
+        federated = tuple(
+            self._federated(one, f"{where}.federated_credentials[{i}]")
+            for i, one in enumerate(self._list(fields, "federated_credentials", where))
+        )
+        return Principal(name, client, own, actions, None, secret, certificate, federated)
 
-    def _vault(self, item: Any, where: str, known: tuple[Principal, ...]) -> VaultPlan:
-        fields = self._object(item, where, {"name", "secrets", "readers"})
+    def _federated(self, item: Any, where: str) -> FederatedCredential:
+        fields = self._object(item, where, {"issuer", "subject", "audiences", "keys_file"})
+        audiences = tuple(fields.get("audiences", ("api://AzureADTokenExchange",)))
+        keys = self._file(fields.get("keys_file"), f"{where}.keys_file", False, bytes)
+        return FederatedCredential(self._text(fields, "issuer", where), self._text(fields, "subject", where), audiences, keys)
+
+    def _vault(
+        self, item: Any, where: str, known: tuple[Principal, ...], subscriptions: tuple[SubscriptionPlan, ...]
+    ) -> VaultPlan:
+        fields = self._object(item, where, {"name", "secrets", "readers", "resource_group"})
         written = dict(fields.get("secrets", {}))
         secrets = {name: self._secret(value, f"{where}.secrets.{name}") for name, value in written.items()}
         readers = set()
         for reader in self._list(fields, "readers", where):
-            found = [p.client_id for p in known if reader in (p.name, p.client_id, p.object_id, p.resource_id)]
-            if not found:
-                raise self._mistake(f"{where}.readers", f"nobody is called {reader!r}")
-            readers.update(found)
-        return VaultPlan(self._text(fields, "name", where), secrets, frozenset(readers))
+            readers.update(p.client_id for p in self._known(reader, known, f"{where}.readers"))
+        name = self._text(fields, "name", where)
+        identity = self._vault_id(name, fields.get("resource_group"), subscriptions, where)
+        return VaultPlan(name, secrets, frozenset(readers), identity)
+
+    def _vault_id(self, name: str, group: Any, subscriptions: tuple[SubscriptionPlan, ...], where: str) -> str:
+        """In the resource group that is named, else in the first there is."""
+        for plan in subscriptions:
+            for known in plan.resource_groups:
+                if group is None or known == group:
+                    return resource_id(plan.id, known, KEY_VAULT, "vaults", name)
+        if group is not None:
+            raise self._mistake(f"{where}.resource_group", f"{group!r} is not among resource_groups")
+        return f"/providers/{KEY_VAULT}/vaults/{name}"
 
     def _secret(self, value: Any, where: str) -> str:
         if isinstance(value, str):

@@ -55,6 +55,7 @@ class SimulatorOptions:
     throttling: bool = True
     clock_factor: float = 1.0
     list_lag: float = 0.0
+    role_lag: float = 0.0
     faults: Path | None = None
     record: Path | None = None
 
@@ -80,6 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--no-throttling", action="store_true", help="no limit to the rate of requests")
     add("--clock-factor", metavar="N", type=float, default=1.0, help="let simulated time pass N times as fast [1]")
     add("--list-lag", metavar="SECONDS", type=float, default=0.0, help="let lists of VMs be behind by so much [0]")
+    add("--role-lag", metavar="SECONDS", type=float, default=0.0, help="until a new role assignment takes effect [0]")
     add("--faults", metavar="FILE", type=Path, help="YAML or JSON: what is to go wrong, and when")
     add("--record", metavar="FILE", type=Path, help="write each request with its answer to FILE, one JSON object a line")
 
@@ -132,8 +134,8 @@ def from_arguments(arguments: argparse.Namespace) -> SimulatorOptions:
         sys.exit(0)
     if arguments.page_size < 1 or arguments.boot_parallel < 1 or arguments.retry_after < 0:
         raise UsageError("--page-size and --boot-parallel have to be at least 1, --retry-after at least 0")
-    if arguments.clock_factor <= 0 or arguments.list_lag < 0:
-        raise UsageError("--clock-factor has to be above 0, --list-lag at least 0")
+    if arguments.clock_factor <= 0 or arguments.list_lag < 0 or arguments.role_lag < 0:
+        raise UsageError("--clock-factor has to be above 0, --list-lag and --role-lag at least 0")
     return SimulatorOptions(
         folder=arguments.folder,
         listen=_address(arguments.listen),
@@ -156,6 +158,7 @@ def from_arguments(arguments: argparse.Namespace) -> SimulatorOptions:
         throttling=not arguments.no_throttling,
         clock_factor=arguments.clock_factor,
         list_lag=arguments.list_lag,
+        role_lag=arguments.role_lag,
         faults=arguments.faults,
         record=arguments.record,
     )

@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable
 
+from slurm_azure.simulator.authorization import Authorization
 from slurm_azure.simulator.call import Call, Reply
 from slurm_azure.simulator.clock import Clock
 from slurm_azure.simulator.estate import VaultPlan
@@ -17,6 +18,7 @@ from slurm_azure.simulator.tokens import Claims, TokenRejected, Tokens
 
 RESOURCE = "https://vault.azure.net"
 DOMAIN = ".vault.azure.net"
+_GET = "Microsoft.KeyVault/vaults/secrets/getSecret/action"
 _PATH = re.compile(r"(?:/vaults/(?P<vault>[^/]+))?/secrets/(?P<secret>[^/]+)(?:/(?P<version>[^/]*))?/?")
 
 
@@ -24,11 +26,19 @@ class Vaults:
     """Answers for all vaults: by host name (`NAME.vault.azure.net`), by path (`/vaults/NAME/secrets/..`), or, if there is but
     one vault, for it (`/secrets/..`)."""
 
-    def __init__(self, vaults: Iterable[VaultPlan], tokens: Tokens, clock: Clock, authority: Callable[[Call], str]) -> None:
+    def __init__(
+        self,
+        vaults: Iterable[VaultPlan],
+        tokens: Tokens,
+        clock: Clock,
+        authority: Callable[[Call], str],
+        authorization: Authorization,
+    ) -> None:
         self._vaults = {vault.name.lower(): vault for vault in vaults}
         self._tokens = tokens
         self._created = int(clock.now())
         self._authority = authority
+        self._authorization = authorization
 
     def answer(self, call: Call) -> Reply | None:
         """The answer, or None where the call is not for a vault; raises Refusal."""
@@ -71,7 +81,8 @@ class Vaults:
         return claims
 
     def _secret(self, vault: VaultPlan, name: str, version: str, claims: Claims) -> Reply:
-        if claims.client_id not in vault.readers:
+        scope = f"{vault.id}/secrets/{name}"
+        if claims.client_id not in vault.readers and not self._authorization.allows_data(claims.object_id, _GET, scope):
             raise Refusal(
                 403,
                 "Forbidden",

@@ -10,7 +10,8 @@ from slurm_azure.simulator.call import Call, Reply
 from slurm_azure.simulator.estate import Principal
 from slurm_azure.simulator.faults.faults import Faults
 from slurm_azure.simulator.refusal import Refusal
-from slurm_azure.simulator.routes import Match, Route, Router
+from slurm_azure.simulator.resource_id import scope_of
+from slurm_azure.simulator.routes import Links, Match, Route, Router
 from slurm_azure.simulator.throttling import Throttling
 from slurm_azure.simulator.tokens import TokenRejected, Tokens
 from slurm_azure.simulator.world.world import World
@@ -59,7 +60,7 @@ class ResourceManager:
         call.parameters = match.parameters if match else {}
         self._faults.before(call)
         told = self._throttling.admit(call)
-        self._authorize(call, route.action)
+        self._authorize(call, route)
         told |= self._throttling.admit_provider(call)
         try:
             reply = route.handler(call)
@@ -96,19 +97,22 @@ class ResourceManager:
         )
         return Refusal(401, code, message, headers={"WWW-Authenticate": challenge, "x-ms-failure-cause": "gateway"})
 
-    def _authorize(self, call: Call, action: str) -> None:
+    def _authorize(self, call: Call, route: Route) -> None:
+        """Raises Refusal: 404 where there is no such subscription, 403 AuthorizationFailed or LinkedAuthorizationFailed."""
+        if "subscriptionId" in call.parameters:
+            self._world.subscription(call.parameters["subscriptionId"])
         principal = call.principal
         assert principal is not None
-        if self._authorization.allows(principal, action, call.path):
+        if not route.action:
             return
-        raise Refusal(
-            403,
-            "AuthorizationFailed",
-            f"The client '{principal.client_id}' with object id '{principal.object_id}' does not have authorization to perform "
-            f"action '{action}' over scope '{call.path}' or the scope is invalid. If access was recently granted, please "
-            "refresh your credentials.",
-            headers={"x-ms-failure-cause": "gateway"},
-        )
+        scope = scope_of(call.path)
+        if not self._authorization.allows(principal, route.action, scope):
+            raise _forbidden(principal, route.action, scope)
+        if route.links is None:
+            return
+        for action, linked in _links(call, route.links):
+            if not self._authorization.allows(principal, action, linked):
+                raise _linked(principal, route.action, scope, action, linked)
 
     def _identifiers(self) -> dict[str, str]:
         request = self._world.new_uuid()
@@ -121,6 +125,38 @@ class ResourceManager:
             "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
             "X-Content-Type-Options": "nosniff",
         }
+
+
+def _links(call: Call, links: Links) -> list[tuple[str, str]]:
+    """What the body needs at other resources; a body that cannot be read needs nothing: its handler will refuse it."""
+    try:
+        return list(links(call.json_object()))
+    except Refusal:
+        return []
+
+
+def _forbidden(principal: Principal, action: str, scope: str) -> Refusal:
+    """Text as in "Troubleshoot Azure RBAC"; `x-ms-failure-cause` as recorded in Azure/azure-powershell issue 12115."""
+    return Refusal(
+        403,
+        "AuthorizationFailed",
+        f"The client '{principal.client_id}' with object id '{principal.object_id}' does not have authorization to perform "
+        f"action '{action}' over scope '{scope}' or the scope is invalid. If access was recently granted, please refresh your "
+        "credentials.",
+        headers={"x-ms-failure-cause": "gateway"},
+    )
+
+
+def _linked(principal: Principal, action: str, scope: str, linked_action: str, linked: str) -> Refusal:
+    """Text as in kubernetes-sigs/cloud-provider-azure issue 1999 and microsoft/planetary-computer-hub pull request 25."""
+    return Refusal(
+        403,
+        "LinkedAuthorizationFailed",
+        f"The client '{principal.client_id}' with object id '{principal.object_id}' has permission to perform action '{action}' "
+        f"on scope '{scope}'; however, it does not have permission to perform action '{linked_action}' on the linked scope(s) "
+        f"'{linked}' or the linked scope(s) are invalid.",
+        headers={"x-ms-failure-cause": "gateway"},
+    )
 
 
 def _check_version(call: Call) -> None:
