@@ -60,9 +60,9 @@ class ResourceManager:
         call.parameters = match.parameters if match else {}
         self._faults.before(call)
         told = self._throttling.admit(call)
-        self._authorize(call, route)
-        told |= self._throttling.admit_provider(call)
         try:
+            self._authorize(call, route)
+            told |= self._throttling.admit_provider(call)
             reply = route.handler(call)
         except Refusal as refusal:
             refusal.headers = told | refusal.headers
