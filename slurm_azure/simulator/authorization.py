@@ -14,7 +14,7 @@ from slurm_azure.simulator.builtin_roles import BUILT_IN_ROLES
 from slurm_azure.simulator.clock import Clock
 from slurm_azure.simulator.estate import Estate, Principal
 from slurm_azure.simulator.refusal import Refusal
-from slurm_azure.simulator.role_definitions import BUILT_IN, RoleDefinition, covers, matches
+from slurm_azure.simulator.role_definitions import BUILT_IN, Permission, RoleDefinition, covers, matches
 
 _REMEMBERED = 10_000  # answers by principal and action; more than that is more principals than this is made for
 
@@ -96,18 +96,14 @@ class Authorization:
         own = (a for a in self._in_force.values() if a.principal_id.lower() == principal.object_id.lower())
         return any(covers(a.scope, scope) or covers(scope, a.scope) for a in own)
 
-    def permissions(self, principal: Principal, scope: str) -> list[RoleDefinition]:
-        """The roles that hold for `principal` at `scope`."""
-        roles = [
-            self._definitions[a.role]
-            for a in self._in_force.values()
-            if a.principal_id.lower() == principal.object_id.lower() and covers(a.scope, scope)
-        ]
-        return roles
-
-    def shorthand(self, principal: Principal) -> tuple[str, ...]:
-        """The actions that the estate gives a principal without a role."""
-        return self._shorthand.get(principal.object_id, ())
+    def permissions(self, principal: Principal, scope: str) -> list[Permission]:
+        """What `principal` may do at `scope`, role by role."""
+        shorthand = self._shorthand.get(principal.object_id)
+        found = [Permission(shorthand)] if shorthand else []
+        for assignment in self._in_force.values():
+            if assignment.principal_id.lower() == principal.object_id.lower() and covers(assignment.scope, scope):
+                found.extend(self._definitions[assignment.role].permissions)
+        return found
 
     # Definitions
 

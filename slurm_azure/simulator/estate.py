@@ -317,7 +317,7 @@ class _Reader:
         fields = self._object(item, where, {"name", "secrets", "readers", "resource_group"})
         written = dict(fields.get("secrets", {}))
         secrets = {name: self._secret(value, f"{where}.secrets.{name}") for name, value in written.items()}
-        readers = set()
+        readers: set[str] = set()
         for reader in self._list(fields, "readers", where):
             readers.update(p.client_id for p in self._known(reader, known, f"{where}.readers"))
         name = self._text(fields, "name", where)
