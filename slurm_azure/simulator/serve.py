@@ -103,6 +103,7 @@ class Simulator:
         world = World(estate, self._clock, random.Random(options.seed))
         grades = Grades(options.machines, options.machines_for, self._makers(world, ca_file))
         faults = Faults()
+        world.history.lag = lambda: max(options.list_lag, faults.list_lag())
         timings = Timings(options.create_seconds, options.delete_seconds)
         self._provisioning = Provisioning(world, grades, timings, faults)
         tokens = Tokens(options.folder, estate.tenant, self._token_clock)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from slurm_azure.simulator.arm import asynchronous
@@ -13,7 +14,7 @@ from slurm_azure.simulator.resource_id import COMPUTE
 from slurm_azure.simulator.routes import Route
 from slurm_azure.simulator.world.disks import Disk
 from slurm_azure.simulator.world.operations import SUCCEEDED
-from slurm_azure.simulator.world.world import World
+from slurm_azure.simulator.world.world import ResourceGroup, World
 
 _KIND = "Microsoft.Compute/disks"
 _GROUP = "/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}/providers/Microsoft.Compute/disks"
@@ -63,15 +64,15 @@ class Disks:
     def list_group(self, call: Call) -> Reply:
         """The disks of a resource group."""
         group = self._world.group(call.parameters["subscriptionId"], call.parameters["resourceGroupName"])
-        return self._page(call, list(group.disks.values()))
+        return self._page(call, [group])
 
     def list_all(self, call: Call) -> Reply:
         """The disks of a subscription."""
-        groups = self._world.groups_of(call.parameters["subscriptionId"])
-        return self._page(call, [disk for group in groups for disk in group.disks.values()])
+        return self._page(call, list(self._world.groups_of(call.parameters["subscriptionId"])))
 
-    def _page(self, call: Call, disks: list[Disk]) -> Reply:
-        disks.sort(key=lambda disk: disk.sequence)
+    def _page(self, call: Call, groups: Sequence[ResourceGroup]) -> Reply:
+        present = sorted((disk for group in groups for disk in group.disks.values()), key=lambda disk: disk.sequence)
+        disks = self._world.history.seen(present, Disk, lambda disk: self._world.group_of(disk.id) in groups)
         return page(call, disks, lambda disk: disk.sequence, disk_json, self._page_size)
 
 

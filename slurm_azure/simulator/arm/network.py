@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from slurm_azure.simulator.arm import asynchronous
@@ -89,16 +90,16 @@ class Network:
     def list_group(self, call: Call) -> Reply:
         """The network interfaces of a resource group."""
         group = self._world.group(call.parameters["subscriptionId"], call.parameters["resourceGroupName"])
-        return self._page(call, list(group.interfaces.values()))
+        return self._page(call, [group])
 
     def list_all(self, call: Call) -> Reply:
         """The network interfaces of a subscription."""
-        groups = self._world.groups_of(call.parameters["subscriptionId"])
-        return self._page(call, [nic for group in groups for nic in group.interfaces.values()])
+        return self._page(call, list(self._world.groups_of(call.parameters["subscriptionId"])))
 
-    def _page(self, call: Call, interfaces: list[NetworkInterface]) -> Reply:
-        interfaces.sort(key=lambda nic: nic.sequence)
-        return page(call, interfaces, lambda nic: nic.sequence, interface_json, self._page_size)
+    def _page(self, call: Call, groups: Sequence[ResourceGroup]) -> Reply:
+        present = sorted((nic for group in groups for nic in group.interfaces.values()), key=lambda nic: nic.sequence)
+        shown = self._world.history.seen(present, NetworkInterface, lambda nic: self._world.group_of(nic.id) in groups)
+        return page(call, shown, lambda nic: nic.sequence, interface_json, self._page_size)
 
     def get(self, call: Call) -> Reply:
         """One network interface."""

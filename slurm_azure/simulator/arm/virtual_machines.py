@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 from slurm_azure.simulator.arm import asynchronous, vm_json
 from slurm_azure.simulator.arm.paging import page
@@ -85,6 +85,7 @@ class VirtualMachines:
         if not isinstance(properties, dict):
             raise malformed("'properties' is not an object")
         vm_request.check_data(properties.get("userData"), "userData", "User data")
+        self._world.history.changing(vm)
         if body.get("tags") is not None:
             vm.tags = vm_request.read_tags(body)
         if isinstance(body.get("identity"), dict):
@@ -124,24 +125,26 @@ class VirtualMachines:
                 "OperationNotAllowed",
                 "The $filter and $expand options of this list apply to virtual machine scale sets, and there is none.",
             )
-        return self._page(call, iter(group.vms.values()))
+        return self._page(call, self._world.history.seen(group.vms.values(), VirtualMachine, lambda vm: vm.group is group))
 
     def list_all(self, call: Call) -> Reply:
         """The VMs of a subscription; with `statusOnly=true` their states instead of their models."""
-        groups = self._world.groups_of(call.parameters["subscriptionId"])
-        vms = sorted((vm for group in groups for vm in group.vms.values()), key=lambda vm: vm.sequence)
+        vms = self._of_subscription(call)
         if call.query.get("statusOnly", "").lower() == "true":
             return page(call, vms, lambda vm: vm.sequence, vm_json.status_only, self._page_size)
-        return self._page(call, iter(vms))
+        return self._page(call, vms)
+
+    def _of_subscription(self, call: Call) -> Iterable[VirtualMachine]:
+        groups = list(self._world.groups_of(call.parameters["subscriptionId"]))
+        present = sorted((vm for group in groups for vm in group.vms.values()), key=lambda vm: vm.sequence)
+        return self._world.history.seen(present, VirtualMachine, lambda vm: vm.group in groups)
 
     def list_location(self, call: Call) -> Reply:
         """The VMs of a subscription in one region."""
-        groups = self._world.groups_of(call.parameters["subscriptionId"])
         wanted = location_name(call.parameters["location"])
-        vms = sorted((vm for group in groups for vm in group.vms.values() if vm.location == wanted), key=lambda vm: vm.sequence)
-        return self._page(call, iter(vms))
+        return self._page(call, (vm for vm in self._of_subscription(call) if vm.location == wanted))
 
-    def _page(self, call: Call, vms: Iterator[VirtualMachine]) -> Reply:
+    def _page(self, call: Call, vms: Iterable[VirtualMachine]) -> Reply:
         tenant = self._world.estate.tenant
         return page(call, vms, lambda vm: vm.sequence, lambda vm: vm_json.model(vm, tenant), self._page_size)
 

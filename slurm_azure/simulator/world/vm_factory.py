@@ -53,6 +53,7 @@ def make(world: World, group: ResourceGroup, name: str, request: VmRequest) -> V
         raise
     vm.disks = _disks(world, vm)
     group.vms[name.lower()] = vm
+    world.history.made(vm)
     for interface in vm.interfaces:
         world.vms_by_address[interface.ip] = vm
     return vm
@@ -179,6 +180,7 @@ def _inline(world: World, vm: VirtualMachine, wanted: InterfaceRequest) -> Netwo
     )
     subnet.interfaces[identity.lower()] = interface
     vm.group.interfaces[name.lower()] = interface
+    world.history.made(interface)
     return interface
 
 
@@ -230,6 +232,7 @@ def _disk(world: World, vm: VirtualMachine, written: dict[str, Any], os_type: st
         sequence=world.next_sequence(),
     )
     vm.group.disks[name.lower()] = disk
+    world.history.made(disk)
     return disk
 
 
@@ -244,6 +247,7 @@ def change(world: World, vm: VirtualMachine, request: VmRequest) -> None:
             "Please select a new resource name.",
         )
     _refuse_changes(vm, request)
+    world.history.changing(vm)
     vm.system_identity, vm.identities = _changed_identities(world, vm, request.identity)
     vm.tags = request.tags
     if request.user_data is not None:

@@ -13,6 +13,7 @@ from slurm_azure.simulator.resource_id import location_name, subnet_id
 from slurm_azure.simulator.world import placement
 from slurm_azure.simulator.world.capacity import Capacity
 from slurm_azure.simulator.world.disks import Disk
+from slurm_azure.simulator.world.history import History
 from slurm_azure.simulator.world.network import NetworkInterface, Subnet, new_subnet
 from slurm_azure.simulator.world.operations import Operations, new_uuid
 from slurm_azure.simulator.world.quotas import Quotas
@@ -38,6 +39,7 @@ class World:
         self.estate = estate
         self.clock = clock
         self.random = source
+        self.history = History(clock)
         self.operations = Operations(clock, source)
         self.quotas = Quotas()
         self.capacity = Capacity()
@@ -109,25 +111,30 @@ class World:
 
     def drop_interface(self, interface: NetworkInterface) -> None:
         """A network interface is gone, its address free."""
+        self.history.changing(interface)
         interface.release()
         self.group_of(interface.id).interfaces.pop(interface.name.lower(), None)
 
     def drop_disk(self, disk: Disk) -> None:
         """A disk is gone."""
+        self.history.changing(disk)
         self.group_of(disk.id).disks.pop(disk.name.lower(), None)
 
     def drop_vm(self, vm: VirtualMachine) -> None:
         """A VM is gone; what it had goes with it or stays behind, as each part's deleteOption says."""
+        self.history.changing(vm)
         vm.group.vms.pop(vm.name.lower(), None)
         placement.leave(self, vm)
         self.capacity.free(vm)
         self.quotas.give_back(vm)
         for interface in vm.interfaces:
             self.vms_by_address.pop(interface.ip, None)
+            self.history.changing(interface)
             interface.vm = None
             if interface.delete_with_vm:
                 self.drop_interface(interface)
         for disk in vm.disks:
+            self.history.changing(disk)
             disk.vm = None
             if disk.delete_with_vm:
                 self.drop_disk(disk)
