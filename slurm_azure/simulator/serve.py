@@ -86,7 +86,7 @@ class Simulator:
         self._options = options
         self._clock = clock or (RealClock() if options.clock_factor == 1 else FastClock(options.clock_factor))
         # Tokens are good for real seconds, however fast the simulated world goes: their holders count real ones.
-        self._token_clock = clock or RealClock()
+        self._token_clock = RealClock() if isinstance(self._clock, FastClock) else self._clock
         self._recording: Recording | None = None
         self._doors: list[tuple[web.BaseRunner, web.Server]] = []
         self._own_hosts = {"localhost", "127.0.0.1", options.listen.host, *options.names}
