@@ -18,7 +18,7 @@ from slurm_azure.simulator.estate import Estate, NetworkPlan, SubnetPlan, Subscr
 from slurm_azure.simulator.refusal import Refusal
 from slurm_azure.simulator.resource_id import subnet_id
 from slurm_azure.simulator.world import vm_factory, vm_request
-from slurm_azure.simulator.world.provisioning import machine_spec
+from slurm_azure.simulator.world.machine_specs import machine_spec
 from slurm_azure.simulator.world.vm import VirtualMachine
 from slurm_azure.simulator.world.world import World
 from tests.support.simulated_azure import ManualClock

@@ -89,6 +89,12 @@ def enter(pid: int) -> list[str]:
     return ["nsenter", f"--target={pid}", "--mount", "--net", "--uts", "--ipc", "--pid", "--root", "--wd"]
 
 
+def signal_all(pid: int, name: str) -> list[str]:
+    """The argv that sends the signal `name` to every process of the box whose pid 1 is `pid`, but for that one: kill(2) with
+    pid -1 leaves out pid 1 and the caller."""
+    return ["nsenter", f"--target={pid}", "--pid", "/bin/sh", "-c", f"kill -{name} -1"]
+
+
 def _seconds_up() -> int:
     """Whole seconds this machine has been up: a box whose clock is set back by these has just booted."""
     return math.floor(float(_TIMES.read_text(encoding="ascii").split()[0]))

@@ -9,7 +9,10 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class MachineSpec:
-    """What a machine is made of. `mac` is 52:54:.. in lower case, `prefix` the subnet's prefix length, memory in MiB."""
+    """What a machine is made of. `mac` is 52:54:.. in lower case, `prefix` the subnet's prefix length, memory in MiB.
+
+    `silent`: the boot never comes to an end; `failure`: the guest cannot be provisioned, and why.
+    """
 
     vm_id: str
     vm_name: str
@@ -26,6 +29,8 @@ class MachineSpec:
     prefix: int
     gateway: str
     tags: Mapping[str, str]
+    silent: bool = False
+    failure: str | None = None
 
 
 class Guest(Protocol):
@@ -37,6 +42,10 @@ class Guest(Protocol):
 
     def failed(self, detail: str) -> None:
         """The guest could not be provisioned, and why."""
+        ...
+
+    def up(self) -> None:
+        """The guest has booted, and all that starts with it has been started."""
         ...
 
     def stopped(self, detail: str) -> None:
@@ -53,6 +62,18 @@ class Machine(Protocol):
 
     def console(self) -> bytes:
         """What the machine has written to its serial console (the last part of it)."""
+        ...
+
+    async def pause(self) -> None:
+        """Stop its processors for a while; memory and connections stay."""
+        ...
+
+    async def resume(self) -> None:
+        """Go on after `pause`."""
+        ...
+
+    async def cut_off(self) -> None:
+        """Take it from the network for good; only the platform's own addresses still answer it."""
         ...
 
 

@@ -16,10 +16,11 @@ from typing import Final
 from slurm_azure.simulator.machines import box as boxes
 from slurm_azure.simulator.machines.box import Bind, Box
 from slurm_azure.simulator.machines.console import Console
-from slurm_azure.simulator.machines.fabric import Fabric, FabricError, Lease
+from slurm_azure.simulator.machines.fabric import METADATA, WIRE_SERVER, Fabric, FabricError, Lease
 from slurm_azure.simulator.machines.layer import INIT, build_layer
-from slurm_azure.simulator.machines.machine import Guest, MachineSpec
+from slurm_azure.simulator.machines.machine import Guest, Machine, MachineSpec
 from slurm_azure.simulator.machines.provisioning import ASSET_TAG, put_files
+from slurm_azure.simulator.machines.stuck import StuckMachine
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +61,27 @@ class NamespaceMachine:
         elif self._process is not None:
             await self._kill(self._process)
         await asyncio.wait([self._life])
+
+    async def pause(self) -> None:
+        """Stop every process in the box, its pid 1 last."""
+        first = boxes.first_process(self._box.folder)
+        if first is not None:
+            await _run(*boxes.signal_all(first, "STOP"))
+            _signal(first, signal.SIGSTOP)
+
+    async def resume(self) -> None:
+        """Let the box's processes go on."""
+        first = boxes.first_process(self._box.folder)
+        if first is not None:
+            _signal(first, signal.SIGCONT)
+            await _run(*boxes.signal_all(first, "CONT"))
+
+    async def cut_off(self) -> None:
+        """Leave the box only the routes to the platform: nothing else gets an answer from it, or an answer to it."""
+        first = boxes.first_process(self._box.folder)
+        if first is not None:
+            for command in cut_off_commands(first, self._spec.gateway):
+                await _run(*command)
 
     async def _live(self, slots: asyncio.Semaphore) -> None:
         try:
@@ -110,6 +132,7 @@ class NamespaceMachine:
             text = line.decode(errors="replace").strip()
             if text == "up":
                 self._up.set()
+                self._guest.up()
             elif len(self._complaints) < 20:
                 self._complaints.append(text)
         await console
@@ -123,8 +146,7 @@ class NamespaceMachine:
         while process.returncode is None:
             first = boxes.first_process(self._box.folder)
             if first is not None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(first, signal.SIGKILL)
+                _signal(first, signal.SIGKILL)
                 return
             await asyncio.sleep(_LOOK)
 
@@ -132,11 +154,7 @@ class NamespaceMachine:
         """Take away what does not go with the processes; the kernel would drop the interface too, but in its own time."""
         self._fabric.remove(self._spec.mac)
         if self._process is not None:
-            delete = await asyncio.create_subprocess_exec(
-                "ip", "link", "delete", "dev", self._box.port,
-                stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
-            )  # fmt: skip
-            await delete.wait()
+            await _run("ip", "link", "delete", "dev", self._box.port)
         await asyncio.to_thread(shutil.rmtree, self._box.folder, ignore_errors=True)
 
     def _tell_end(self) -> None:
@@ -144,6 +162,25 @@ class NamespaceMachine:
             self._guest.failed("; ".join(self._complaints) or "the machine could not be started")
         else:
             self._guest.stopped(f"pid 1 ended with status {self._process.returncode}")
+
+
+def cut_off_commands(first: int, gateway: str) -> list[list[str]]:
+    """The argv lists that take all routes from the box whose pid 1 is `first`, but those to the platform's two addresses."""
+    route = ["nsenter", f"--target={first}", "--net", "ip", "route"]
+    kept = [[*route, "add", address, "via", gateway, "dev", "eth0", "onlink"] for address in (METADATA, WIRE_SERVER)]
+    return [[*route, "flush", "table", "main"], *kept]
+
+
+def _signal(process: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process, number)
+
+
+async def _run(*command: str) -> None:
+    """Run a short command to its end; what it says is of no use to anybody."""
+    nothing = asyncio.subprocess.DEVNULL
+    process = await asyncio.create_subprocess_exec(*command, stdin=nothing, stdout=nothing, stderr=nothing)
+    await process.wait()
 
 
 class NamespaceHypervisor:
@@ -166,8 +203,10 @@ class NamespaceHypervisor:
         await asyncio.to_thread(build_layer, self._layer, self._image, self._ca)
         await self._fabric.start()
 
-    async def boot(self, spec: MachineSpec, guest: Guest) -> NamespaceMachine:
-        """Start a machine and return at once; `guest` hears how it goes on."""
+    async def boot(self, spec: MachineSpec, guest: Guest) -> Machine:
+        """Start a machine and return at once; `guest` hears how it goes on. A silent one never gets past its firmware."""
+        if spec.silent:
+            return StuckMachine()
         machine = NamespaceMachine(self._box(spec), spec, guest, self._fabric)
         self._machines.add(machine)
         machine.start(self._slots, self._machines.discard)

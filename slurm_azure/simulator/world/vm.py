@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +16,10 @@ from slurm_azure.simulator.world.network import NetworkInterface
 from slurm_azure.simulator.world.operations import Operation
 
 if TYPE_CHECKING:
+    from slurm_azure.simulator.faults.faults import BootFault
     from slurm_azure.simulator.world.world import ResourceGroup
 
-CREATING, SUCCEEDED, FAILED, DELETING = "Creating", "Succeeded", "Failed", "Deleting"
+CREATING, UPDATING, SUCCEEDED, FAILED, DELETING = "Creating", "Updating", "Succeeded", "Failed", "Deleting"
 
 
 @dataclass(slots=True, eq=False)
@@ -26,6 +28,10 @@ class VirtualMachine:
 
     `power` is the last part of PowerState/.. (None before it has a host), `changed` when its state last changed.
     `identities` are its managed identities; the system-assigned one has no `resource_id` of its own, but the VM's.
+    `hosted`: it has a host; `boots` counts the machines it has had, so that what an earlier one says can be told apart;
+    `fault` is what goes wrong with the present one. `timer` is the next step of its operation, `faulty` are the faults to
+    come, `awaited`: an operation or event waits for the guest to be up. `log` is what the last machine left on its console,
+    compressed.
     """
 
     sequence: int
@@ -53,8 +59,18 @@ class VirtualMachine:
     version: int = 1
     operation: Operation | None = None
     timer: Timer | None = None
+    faulty: tuple[Timer, ...] = ()
     booting: asyncio.Task[None] | None = None
     machine: Machine | None = field(default=None, repr=False)
+    hosted: bool = False
+    boots: int = 0
+    fault: BootFault | None = None
+    awaited: bool = False
+    log: bytes | None = None
+    fault_domain: int | None = None
+    update_domain: int | None = None
+    top: dict[str, Any] = field(default_factory=dict)
+    doom: tuple[str, str] | None = None
 
     @property
     def etag(self) -> str:
@@ -62,9 +78,33 @@ class VirtualMachine:
         return f'"{self.version}"'
 
     @property
+    def spot(self) -> bool:
+        """Whether it is a Spot VM (`Low` is the old name of the same)."""
+        return self.model.get("priority") in ("Spot", "Low", "SpotPlus")
+
+    @property
+    def ephemeral(self) -> bool:
+        """Whether its OS disk is on the host and nowhere else."""
+        return bool(self.model["storageProfile"]["osDisk"].get("diffDiskSettings"))
+
+    @property
+    def boot_diagnostics(self) -> dict[str, Any] | None:
+        """diagnosticsProfile.bootDiagnostics, if that is enabled."""
+        found = part(self.model, "diagnosticsProfile", "bootDiagnostics")
+        return found if found.get("enabled") is True else None
+
+    @property
     def primary(self) -> NetworkInterface:
         """The interface whose address the VM is known by."""
         return next((nic for nic in self.interfaces if nic.primary), self.interfaces[0])
+
+
+def part(model: Mapping[str, Any], *way: str) -> dict[str, Any]:
+    """The object at the end of `way` in a model, {} where there is none: nobody checks what is not made anything of."""
+    found: Any = model
+    for key in way:
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return dict(found) if isinstance(found, Mapping) else {}
 
 
 def packed(text: str | None) -> bytes | None:

@@ -17,6 +17,7 @@ from slurm_azure.simulator.world.history import History
 from slurm_azure.simulator.world.network import NetworkInterface, Subnet, new_subnet
 from slurm_azure.simulator.world.operations import Operations, new_uuid
 from slurm_azure.simulator.world.quotas import Quotas
+from slurm_azure.simulator.world.scheduled_events import ScheduledEvents
 from slurm_azure.simulator.world.vm import VirtualMachine
 
 
@@ -43,6 +44,7 @@ class World:
         self.operations = Operations(clock, source)
         self.quotas = Quotas()
         self.capacity = Capacity()
+        self.events = ScheduledEvents(clock, source)
         self.subscriptions = {plan.id.lower(): plan for plan in estate.subscriptions}
         self.groups: dict[tuple[str, str], ResourceGroup] = {}
         self.subnets: dict[str, Subnet] = {}
@@ -124,6 +126,7 @@ class World:
         """A VM is gone; what it had goes with it or stays behind, as each part's deleteOption says."""
         self.history.changing(vm)
         vm.group.vms.pop(vm.name.lower(), None)
+        self.events.forget(vm)
         placement.leave(self, vm)
         self.capacity.free(vm)
         self.quotas.give_back(vm)

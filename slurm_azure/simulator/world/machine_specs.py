@@ -1,0 +1,42 @@
+"""From a VM to the machine behind it."""
+
+from __future__ import annotations
+
+import base64
+
+from slurm_azure.simulator.machines.machine import MachineSpec
+from slurm_azure.simulator.world import sizes
+from slurm_azure.simulator.world.vm import VirtualMachine, unpacked
+
+
+def machine_spec(vm: VirtualMachine, silent: bool = False, failure: str | None = None) -> MachineSpec:
+    """What the machine behind a VM is made of. `silent`: its guest never reports; `failure`: why its guest cannot be
+    provisioned."""
+    profile = vm.model.get("osProfile", {})
+    linux = profile.get("linuxConfiguration", {})
+    size = sizes.figures(vm.model["hardwareProfile"]["vmSize"])
+    nic = vm.primary
+    return MachineSpec(
+        vm_id=vm.vm_id,
+        vm_name=vm.name,
+        computer_name=vm.computer_name,
+        admin_username=profile.get("adminUsername", ""),
+        custom_data=_decoded(vm.custom_data),
+        user_data=_decoded(vm.user_data),
+        ssh_keys=tuple(key["keyData"] for key in linux.get("ssh", {}).get("publicKeys", ())),
+        vm_size=size.name,
+        vcpus=size.vcpus,
+        memory_mib=size.memory_mib,
+        mac=nic.mac,
+        ip=nic.ip,
+        prefix=nic.subnet.prefix.prefixlen,
+        gateway=nic.subnet.gateway,
+        tags=vm.tags,
+        silent=silent,
+        failure=failure,
+    )
+
+
+def _decoded(data: bytes | None) -> bytes | None:
+    text = unpacked(data)
+    return None if text is None else base64.b64decode(text)
