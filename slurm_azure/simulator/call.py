@@ -36,6 +36,14 @@ class Postponed(Exception):
         self.seconds = seconds
 
 
+class Answered(Exception):
+    """A request ends before it has had any effect, with an answer that no service gave: a gateway's page, for example."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(f"answered with {reply.status}")
+        self.reply = reply
+
+
 @dataclass(slots=True)
 class Reply:
     """The answer: status, JSON body (None = empty) or `raw` bytes of `content_type`, and headers.
@@ -56,7 +64,9 @@ class Reply:
 class Call:
     """One request. `base` is scheme, host and port as the caller wrote them; `remote` the caller's address.
 
-    `operation` is set as soon as it is known which one is meant; `postponed` tells that it was handed in before.
+    `operation` and the `action` of role definitions it needs are set as soon as it is known which one is meant; `postponed`
+    tells that it was handed in before. `faults` are the names of the faults that struck it, `verdict` is what one of them has
+    in store for the time after the postponement.
     """
 
     method: str
@@ -70,7 +80,10 @@ class Call:
     parameters: dict[str, str] = field(default_factory=dict)
     principal: Principal | None = None
     operation: str = ""
+    action: str = ""
     postponed: bool = False
+    faults: list[str] = field(default_factory=list)
+    verdict: Exception | None = None
     _object: dict[str, Any] | None = None
 
     @property

@@ -46,8 +46,8 @@ _CONSTRAINED = (
 )
 _QUOTA = (
     "Operation could not be completed as it results in exceeding approved {quota} quota. Additional details - Deployment "
-    "Model: Resource Manager, Location: {location}, Current Limit: {limit}, Current Usage: {usage}, Additional Required: {cores}, "
-    "(Minimum) New Limit Required: {needed}. Submit a request for Quota increase at "
+    "Model: Resource Manager, Location: {location}, Current Limit: {limit}, Current Usage: {usage}, Additional "
+    "Required: {cores}, (Minimum) New Limit Required: {needed}. Submit a request for Quota increase at "
     "https://aka.ms/ProdportalCRP/#blade/Microsoft_Azure_Capacity/UsageAndQuota.ReactView/Parameters/ by specifying parameters "
     "listed in the 'Details' section for deployment to succeed. Please read more about quota limits at "
     "https://docs.microsoft.com/en-us/azure/azure-supportability/per-vm-quota-requests"
@@ -265,8 +265,8 @@ NAMED: Mapping[str, NamedError] = {
         "LinkedAuthorizationFailed",
         403,
         "The client '{client}' with object id '{object}' has permission to perform action '{action}' on scope '{scope}'; "
-        "however, it does not have permission to perform action 'Microsoft.Network/virtualNetworks/subnets/join/action' on the linked "
-        "scope(s) '{subnetid}' or the linked scope(s) are invalid.",
+        "however, it does not have permission to perform action 'Microsoft.Network/virtualNetworks/subnets/join/action' on the "
+        "linked scope(s) '{subnetid}' or the linked scope(s) are invalid.",
         source="seen",
         headers=_FAILURE,
     ),

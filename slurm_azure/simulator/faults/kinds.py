@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar
 
 from slurm_azure.simulator.faults import catalog, parameters
 from slurm_azure.simulator.faults.parameters import Expected, choice, span, text, whole
+from slurm_azure.simulator.throttling.policies import BY_NAME, FRONT_DOOR
 from slurm_azure.simulator.timing import Distribution, constant
 
 
@@ -77,10 +78,14 @@ class Error:
 class Latency:
     """Requests wait `seconds` before they are handled (`when: before`), or their answers before they are sent."""
 
-    stage: ClassVar[Stage] = Stage.REQUEST
     default: ClassVar[tuple[str, ...]] = ("arm",)
     seconds: Annotated[Distribution, span]
     when: Annotated[str, _WHEN] = "before"
+
+    @property
+    def stage(self) -> Stage:
+        """Before or after the effect."""
+        return Stage.REQUEST if self.when == "before" else Stage.ANSWER
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +154,6 @@ class ListIncomplete:
     followed); or a `page` after the first fails with `status`."""
 
     default: ClassVar[tuple[str, ...]] = ("lists",)
-    by_item: ClassVar[bool] = True
     how: Annotated[str, choice("missing", "link", "page")] = "missing"
     status: Annotated[int, _ERROR] = 500
 
@@ -164,7 +168,6 @@ class PowerStateMissing:
     """The list with statusOnly=true lacks the power state of matching VMs, as Azure's may ("States and billing status")."""
 
     stage: ClassVar[Stage] = Stage.ANSWER
-    by_item: ClassVar[bool] = True
     default: ClassVar[tuple[str, ...]] = ("VirtualMachines_ListAll",)
 
 
@@ -215,7 +218,7 @@ class Boot:
     never_joins: Annotated[bool, parameters.flag] = False
     cloud_init_fails: Annotated[str | None, text] = None
     dies_after: Annotated[Distribution | None, span] = None
-    dead_state: Annotated[str, choice("stopped", "running")] = "stopped"
+    dead_state: Annotated[str, choice("stopped", "running", "deallocated")] = "stopped"
     evicted_after: Annotated[Distribution | None, span] = None
 
 
@@ -303,14 +306,15 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class AnotherClient:
-    """Somebody else uses up request budgets: `requests` of an operation, by a principal (name or client id)."""
+    """Somebody else uses up `requests` of a budget: `reads`, `writes` or `deletes` of Resource Manager, or a policy of Compute
+    in a region ("Compute throttling limits")."""
 
     stage: ClassVar[Stage] = Stage.INTERVENTION
     default: ClassVar[None] = None
     requests: Annotated[int, whole(1)]
-    principal: Annotated[str | None, text] = None
-    kind: Annotated[str, choice("reads", "writes", "deletes")] = "writes"
-    policy: Annotated[str | None, text] = None
+    budget: Annotated[str, choice(*FRONT_DOOR, *BY_NAME)] = "writes"
+    region: Annotated[str | None, text] = None
+    subscription: Annotated[str | None, text] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,19 +334,18 @@ class Die:
     stage: ClassVar[Stage] = Stage.INTERVENTION
     default: ClassVar[None] = None
     vms: Annotated[int | None, parameters.many_or_all] = 1
-    state: Annotated[str, choice("stopped", "running")] = "stopped"
+    state: Annotated[str, choice("stopped", "running", "deallocated")] = "stopped"
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduledEvent:
-    """A maintenance event is announced to `vms` and takes place `notice` later, for `duration` (-1 = unknown)."""
+    """A maintenance event is announced to `vms` and takes place `notice` later (unless told, the least that is documented)."""
 
     stage: ClassVar[Stage] = Stage.INTERVENTION
     default: ClassVar[None] = None
     event: Annotated[str, choice("Freeze", "Reboot", "Redeploy", "Terminate")]
     vms: Annotated[int | None, parameters.many_or_all] = 1
     notice: Annotated[float | None, parameters.number] = None
-    duration: Annotated[int, whole(-1)] = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -401,6 +404,9 @@ KINDS: Mapping[str, type[Any]] = {
 
 # Kinds whose `seconds` are the length of the window they are in force.
 WINDOWED = (Storm, Pause)
+
+# Kinds that strike the items of a list one by one; their matchers of VMs are about those.
+BY_ITEM = (ListIncomplete, PowerStateMissing)
 
 
 def stage(what: Any) -> Stage:
