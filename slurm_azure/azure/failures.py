@@ -198,7 +198,20 @@ def classify(code: str, message: str, status: int = 0) -> Failure:
         shown = code or (f"HTTP {status}" if status else "no code")
         return Failure(FailureReason.UNKNOWN, one_line(f"{shown}: {message}"))
     remedy = f" [{rule.remedy}]"
-    return Failure(rule.reason, one_line(f"{code}: {message}", DETAIL_LIMIT - len(remedy)) + remedy)
+    return Failure(rule.reason, one_line(f"{code}: {_missing_right(message) or message}", DETAIL_LIMIT - len(remedy)) + remedy)
+
+
+_MISSING = re.compile(
+    r"does not have (?:authorization|permission) to perform action(?:\(s\))? '(?P<action>[^']+)' "
+    r"(?:over scope|on the linked scope\(s\)) '(?P<scope>[^']*)'"
+)
+
+
+def _missing_right(message: str) -> str | None:
+    """The action and the scope of a refusal for want of rights. Azure puts up to three ids before them, and a node's Reason
+    has no room for those."""
+    found = _MISSING.search(message)
+    return None if found is None else f"no right to {found['action']} at {found['scope']}"
 
 
 def find_rule(code: str, message: str) -> Rule | None:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from slurm_azure.demo.cache import CHECKOUT
 from slurm_azure.demo.fabric import BURST_SUBNET, HEAD_SUBNET
 
 TENANT = "5e1fca5e-0000-4000-8000-00000000a001"
@@ -13,10 +14,14 @@ SUBSCRIPTION = "5e1fca5e-0000-4000-8000-00000000b001"
 CLIENT = "5e1fca5e-0000-4000-8000-00000000d001"
 RESOURCE_GROUP = "slurm-burst"
 SECRET_FILE, MUNGE_KEY = "daemon.secret", "munge.key"
+_VAULT = "Microsoft.KeyVault/vaults/miniature"
 
 
 def estate() -> dict[str, Any]:
-    """The estate as the simulator reads it; the secret and the munge key are made when it first does."""
+    """The estate as the simulator reads it; the secret and the munge key are made when it first does.
+
+    The daemon has the role that the product ships, assigned where docs/administration.md says.
+    """
     identity = {
         "name": "slurm-nodes",
         "resource_group": RESOURCE_GROUP,
@@ -39,14 +44,28 @@ def estate() -> dict[str, Any]:
         "generate": True,
     }
     key = {"file": MUNGE_KEY, "encoding": "base64", "generate": 1024}
-    vault = {"name": "miniature", "secrets": {"munge-key": key}, "readers": ["slurm-nodes"]}
+    vault = {"name": "miniature", "resource_group": RESOURCE_GROUP, "secrets": {"munge-key": key}}
+    role = json.loads((CHECKOUT / "etc/azure-role.json").read_text(encoding="utf-8").replace("SUBSCRIPTION", SUBSCRIPTION))
     return {
         "tenant": TENANT,
         "location": "westeurope",
         "subscriptions": [subscription],
         "service_principals": [daemon],
         "vaults": [vault],
+        "role_definitions": [role],
+        "role_assignments": _role_assignments(role["Name"]),
     }
+
+
+def _role_assignments(role: str) -> list[dict[str, str]]:
+    groups = f"/subscriptions/{SUBSCRIPTION}/resourceGroups"
+    group = f"{groups}/{RESOURCE_GROUP}"
+    subnet = f"{groups}/net/providers/Microsoft.Network/virtualNetworks/vnet/subnets/burst"
+    return [
+        {"principal": "slurm-azured", "role": role, "scope": group},
+        {"principal": "slurm-azured", "role": role, "scope": subnet},
+        {"principal": "slurm-nodes", "role": "Key Vault Secrets User", "scope": f"{group}/providers/{_VAULT}"},
+    ]
 
 
 def write_estate(file: Path) -> None:

@@ -21,7 +21,7 @@ from slurm_azure.config import Config
 from slurm_azure.errors import CreateRefused, CredentialRefused
 from slurm_azure.model import FailureReason, LaunchId, NodeName, Offer, PoolName, VmName
 from tests.support.clouds import config_for
-from tests.support.simulated_azure import READER, SimulatedAzure, simulated_azure
+from tests.support.simulated_azure import CLIENT, READER, SimulatedAzure, simulated_azure
 
 
 @contextmanager
@@ -150,10 +150,18 @@ def test_full_subnet(azure: SimulatedAzure) -> None:
 
 
 def test_resource_group_that_is_not_there(azure: SimulatedAzure) -> None:
-    """A resource group that does not exist is a mistake in the configuration, told as such."""
-    with compute(config_for(azure, resource_group="nowhere")) as cloud, pytest.raises(CreateRefused) as caught:
-        cloud.create(an_order())
-    assert classify(caught.value.code, caught.value.message).reason is FailureReason.CONFIGURATION
+    """A resource group that does not exist: Azure tells so to who has rights in the subscription; to who has them in the group
+    alone it says that they are missing, or that there is no such place."""
+    owner = {"kind": "certificate", "tenant": azure.tenant, "client": CLIENT, "certificate_file": str(azure.certificate_file)}
+    reasons = []
+    for credential in (owner, None):
+        with (
+            compute(config_for(azure, credential, resource_group="nowhere")) as cloud,
+            pytest.raises(CreateRefused) as caught,
+        ):
+            cloud.create(an_order())
+        reasons.append(classify(caught.value.code, caught.value.message, caught.value.status).reason)
+    assert reasons == [FailureReason.CONFIGURATION, FailureReason.PERMISSION]
 
 
 def test_user_data_arrives(azure: SimulatedAzure) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from slurm_azure.journal import Journal
 from tests.support.processes import DaemonProcess, until
-from tests.support.simulated_azure import SECRET, SimulatedAzure, simulated_azure
+from tests.support.simulated_azure import DAEMON_SECRET, SimulatedAzure, simulated_azure
 
 
 @pytest.fixture(scope="module")
@@ -151,5 +151,5 @@ def test_no_secret_is_in_log_journal_or_metrics(daemon: DaemonProcess, azure: Si
     daemon.terminate()
     for path in daemon.folder.rglob("*"):
         if path.is_file():
-            assert SECRET.encode() not in path.read_bytes(), path
+            assert DAEMON_SECRET.encode() not in path.read_bytes(), path
     assert "Bearer" not in daemon.log.read_text()

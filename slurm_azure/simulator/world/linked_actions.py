@@ -29,7 +29,8 @@ def of_vm(body: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The actions that making or changing a VM as `body` says needs elsewhere, each with the id of the resource there. What is
     not of the right type needs nothing: it will be refused anyway."""
     properties = _object(body, "properties")
-    found = [(_IDENTITY_ASSIGN, identity) for identity in _object(_object(body, "identity"), "userAssignedIdentities")]
+    identities = _object(_object(body, "identity"), "userAssignedIdentities")
+    found = [(_IDENTITY_ASSIGN, identity) for identity, given in identities.items() if given is not None]  # null takes it away
     profile = _object(properties, "networkProfile")
     found += [(INTERFACE_JOIN, one) for one in _ids(_objects(profile, "networkInterfaces"))]
     for interface in _objects(profile, "networkInterfaceConfigurations"):
