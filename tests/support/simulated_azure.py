@@ -38,6 +38,9 @@ CLIENT = "7e571e57-0000-4000-8000-00000000d001"
 READER = "7e571e57-0000-4000-8000-00000000d003"
 NODE_CLIENT = "7e571e57-0000-4000-8000-00000000c001"
 SECRET = "a client's secret, known to tests only"
+DAEMON = "7e571e57-0000-4000-8000-00000000d005"
+DAEMON_SECRET = "the daemon's secret, known to tests only"
+ROLE_FILE = Path(__file__).parents[2] / "etc/azure-role.json"
 
 
 @dataclass
@@ -100,7 +103,7 @@ class SimulatedAzure:
     _clock: Clock
     tenant: str = TENANT
     subscription: str = SUBSCRIPTION
-    client_id: str = CLIENT
+    client_id: str = DAEMON
     resource_group: str = "slurm-burst"
     location: str = "westeurope"
     simulator: Simulator = field(repr=False, default=None)  # type: ignore[assignment]
@@ -127,12 +130,12 @@ class SimulatedAzure:
 
     @property
     def secret_file(self) -> Path:
-        """The service principal's secret (mode 0600)."""
-        return self.folder / "client.secret"
+        """The secret of the daemon's principal (mode 0600)."""
+        return self.folder / "daemon.secret"
 
     @property
     def certificate_file(self) -> Path:
-        """The service principal's key and certificate (PEM, mode 0600)."""
+        """Key and certificate of the daemon's principal, and of the owner's (PEM, mode 0600)."""
         return self.folder / "client.pem"
 
     @property
@@ -191,10 +194,10 @@ class SimulatedAzure:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
 
     def credential(self, **options: Any) -> ClientSecretCredential:
-        """The service principal, by unmodified azure-identity."""
+        """Who may do everything, by unmodified azure-identity."""
         return ClientSecretCredential(
             self.tenant,
-            self.client_id,
+            CLIENT,
             SECRET,
             authority=self.authority,
             disable_instance_discovery=True,
@@ -234,10 +237,25 @@ def _token_key() -> bytes:
     return private_pem(rsa.generate_private_key(public_exponent=65537, key_size=2048))
 
 
-def _estate(folder: Path) -> dict[str, Any]:
-    write_private(folder / "client.secret", SECRET.encode())
+def product_role() -> dict[str, Any]:
+    """The role that ships with the product, for the tests' subscription."""
+    role: dict[str, Any] = json.loads(ROLE_FILE.read_text(encoding="utf-8").replace("SUBSCRIPTION", SUBSCRIPTION))
+    return role
+
+
+def _role_assignments(role: str) -> list[dict[str, str]]:
+    """The daemon's role where docs/administration.md has it assigned: the VMs' resource group, and the subnets."""
+    here = f"/subscriptions/{SUBSCRIPTION}/resourceGroups"
+    subnets = f"{here}/net/providers/Microsoft.Network/virtualNetworks/vnet/subnets"
+    scopes = [f"{here}/slurm-burst", f"{subnets}/burst", f"{subnets}/small"]
+    return [{"principal": "slurm-azured", "role": role, "scope": scope} for scope in scopes]
+
+
+def _estate(folder: Path, role: dict[str, Any] | None) -> dict[str, Any]:
+    write_private(folder / "daemon.secret", DAEMON_SECRET.encode())
     write_private(folder / "client.pem", _certificate())
     write_private(folder / "token-key.pem", _token_key())
+    role = role or product_role()
     return {
         "tenant": TENANT,
         "location": "westeurope",
@@ -264,29 +282,37 @@ def _estate(folder: Path) -> dict[str, Any]:
             },
         ],
         "service_principals": [
+            {"name": "owner", "client_id": CLIENT, "secret": SECRET, "certificate_file": "client.pem"},
             {
                 "name": "slurm-azured",
-                "client_id": CLIENT,
-                "secret_file": "client.secret",
+                "client_id": DAEMON,
+                "secret_file": "daemon.secret",
                 "certificate_file": "client.pem",
             },
             {"name": "reader", "client_id": READER, "secret": "only reads", "actions": ["*/read"]},
         ],
         "vaults": [{"name": "mycluster", "secrets": {"munge-key": "bXVuZ2U="}, "readers": ["slurm-nodes"]}],
+        "role_definitions": [role],
+        "role_assignments": _role_assignments(role["Name"]),
     }
 
 
 @contextmanager
-def simulated_azure(clock: Clock | None = None, **options: Any) -> Iterator[SimulatedAzure]:
+def simulated_azure(
+    clock: Clock | None = None, role: dict[str, Any] | None = None, **options: Any
+) -> Iterator[SimulatedAzure]:
     """A simulated Azure for the length of a `with` block. `options` are fields of SimulatorOptions; unless told otherwise
-    everything takes no time at all (create, boot, delete: 0 s), operations carry no Retry-After, machines are of grade none."""
+    everything takes no time at all (create, boot, delete: 0 s), operations carry no Retry-After, machines are of grade none.
+
+    The daemon's principal has the `role` that the product ships, unless told otherwise; `credential()` may do everything.
+    """
     clock = clock or RealClock()
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="simulated-azure", daemon=True)
     thread.start()
     with tempfile.TemporaryDirectory(prefix="simulated-azure-") as name:
         folder = Path(name)
-        (folder / "estate.json").write_text(json.dumps(_estate(folder)))
+        (folder / "estate.json").write_text(json.dumps(_estate(folder, role)))
         simulator = Simulator(_options(folder, options), clock)
         try:
             endpoints = asyncio.run_coroutine_threadsafe(simulator.start(), loop).result(30)

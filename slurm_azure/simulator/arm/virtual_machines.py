@@ -11,6 +11,7 @@ from slurm_azure.simulator.refusal import Refusal, invalid_parameter, malformed,
 from slurm_azure.simulator.resource_id import COMPUTE, location_name
 from slurm_azure.simulator.routes import Route
 from slurm_azure.simulator.world import vm_factory, vm_request
+from slurm_azure.simulator.world.linked_actions import of_vm
 from slurm_azure.simulator.world.provisioning import Provisioning
 from slurm_azure.simulator.world.vm import CREATING, DELETING, FAILED, VirtualMachine, packed
 from slurm_azure.simulator.world.world import World
@@ -35,8 +36,8 @@ class VirtualMachines:
         """The operations, with the action of role definitions each needs."""
         read, write, delete = f"{_KIND}/read", f"{_KIND}/write", f"{_KIND}/delete"
         return [
-            Route("PUT", _ONE, "VirtualMachines_CreateOrUpdate", write, self.put),
-            Route("PATCH", _ONE, "VirtualMachines_Update", write, self.patch),
+            Route("PUT", _ONE, "VirtualMachines_CreateOrUpdate", write, self.put, of_vm),
+            Route("PATCH", _ONE, "VirtualMachines_Update", write, self.patch, of_vm),
             Route("GET", _ONE, "VirtualMachines_Get", read, self.get),
             Route("DELETE", _ONE, "VirtualMachines_Delete", delete, self.delete),
             Route("GET", _ONE + "/instanceView", "VirtualMachines_InstanceView", f"{_KIND}/instanceView/read", self.view),
