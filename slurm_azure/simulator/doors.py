@@ -1,29 +1,34 @@
-"""From HTTP to the services and back: one handler for each address the simulator listens on."""
+"""From HTTP to the services and back: one door for each address the simulator listens on."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import math
+import socket
+import struct
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Protocol
 from urllib.parse import unquote
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
-from slurm_azure.simulator.call import Call, Fate, Interrupted, Postponed, Reply
+from slurm_azure.simulator.call import Answered, Call, Fate, Interrupted, Postponed, Reply
 from slurm_azure.simulator.clock import Clock
 from slurm_azure.simulator.faults.faults import Faults
 from slurm_azure.simulator.journal import Entry, Journal
-from slurm_azure.simulator.recording import Recording
+from slurm_azure.simulator.recording import Recorder
 from slurm_azure.simulator.refusal import Refusal
 
 log = logging.getLogger(__name__)
 
-_LOST = 600.0  # seconds: no client waits longer for an answer that will not come
-
-Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+_LOST = 600.0  # real seconds: no client waits longer for an answer that will not come
+_LARGEST = 4 << 20  # bytes of a request: Resource Manager takes 4 MB ("Azure subscription and service limits")
+_RESET = struct.pack("ii", 1, 0)  # l_onoff, l_linger of SO_LINGER: close() sends RST and waits for nothing (socket(7))
 
 
 class Service(Protocol):
@@ -34,44 +39,131 @@ class Service(Protocol):
         ...
 
 
-def door(
-    services: Sequence[Service],
-    scheme: str,
-    clock: Clock,
-    journal: Journal | None = None,
-    faults: Faults | None = None,
-    recording: Recording | None = None,
-) -> Handler:
-    """A handler that offers each request to `services` in turn. It is counted in `journal` and written into `recording`, and
-    `faults` decide what becomes of the answer; None = not."""
+class Door:
+    """Offers each request to `services` in turn. It is counted in `journal` and told to `recorder`, and `faults` decide what
+    becomes of the answer; None = not."""
 
-    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+    def __init__(
+        self,
+        services: Sequence[Service],
+        scheme: str,
+        clock: Clock,
+        journal: Journal | None = None,
+        faults: Faults | None = None,
+        recorder: Recorder | None = None,
+    ) -> None:
+        self._services = services
+        self._scheme = scheme
+        self._clock = clock
+        self._journal = journal
+        self._faults = faults
+        self._recorder = recorder
+        self._postponed: set[asyncio.Task[Reply]] = set()
+
+    def server(self) -> web.Server:
+        """The HTTP server whose requests come here. When a client leaves, what it waited for is given up."""
+        return web.Server(
+            self.handle,
+            request_factory=partial(_request, asyncio.get_running_loop()),
+            handler_cancellation=True,
+            access_log=None,
+            logger=_Brief(log, {}),
+        )
+
+    async def close(self) -> None:
+        """Give up what is still postponed."""
+        for task in self._postponed:
+            task.cancel()
+        if self._postponed:
+            await asyncio.wait(set(self._postponed))
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request, or let its connection go."""
         began = time.perf_counter()
-        call = await _call(request, scheme)
-        reply = await _answered(call, services, clock)
-        if faults is not None:
-            reply = faults.after(call, reply)
-        _tell_real_time(reply, clock)
-        if journal is not None:
-            operation = call.operation or "Unknown"
-            seconds = time.perf_counter() - began
-            journal.record(Entry(clock.now(), call.method, call.path, operation, reply.status, seconds))
-        if recording is not None:
-            recording.add(call, reply)
-        return await _sent(request, reply, clock)
-
-    return handle
-
-
-async def _answered(call: Call, services: Sequence[Service], clock: Clock) -> Reply:
-    while True:
         try:
-            return _answer(call, services)
+            body = await request.read() if request.can_read_body else b""
+        except web.HTTPRequestEntityTooLarge:
+            return _unread(_too_large())
+        except (ConnectionError, HttpProcessingError, web.RequestPayloadError) as error:
+            log.debug("a request from %s broke off: %s", request.remote, error)
+            return _unread(Reply(400, raw=b"Bad Request", content_type="text/plain; charset=us-ascii"))
+        call = _call(request, self._scheme, body)
+        try:
+            reply = self._noted(call, self._answer(call), began)
         except Postponed as postponed:
-            call.postponed = True
-            await clock.sleep(postponed.seconds)
+            reply = await self._postpone(call, postponed.seconds, began)
+        return await self._send(request, reply)
+
+    async def _postpone(self, call: Call, seconds: float, began: float) -> Reply:
+        """Answer later. The request is on its way: it has its effect even if nobody waits for the answer any more."""
+        task = asyncio.get_running_loop().create_task(self._answer_later(call, seconds, began))
+        self._postponed.add(task)
+        task.add_done_callback(self._postponed.discard)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            call.abandoned = True
+            raise
+
+    async def _answer_later(self, call: Call, seconds: float, began: float) -> Reply:
+        call.postponed = True
+        while True:
+            await self._clock.sleep(seconds)
+            try:
+                return self._noted(call, self._answer(call), began)
+            except Postponed as again:
+                seconds = again.seconds
+
+    def _answer(self, call: Call) -> Reply:
+        try:
+            for service in self._services:
+                reply = service.answer(call)
+                if reply is not None:
+                    return reply
+        except Postponed:
+            raise
         except Interrupted as interrupted:
             return Reply(0, fate=interrupted.fate)
+        except Answered as answered:
+            return answered.reply
+        except Refusal as refusal:
+            return Reply(refusal.status, refusal.body(), refusal.headers)
+        except Exception:
+            log.exception("%s %s cannot be answered", call.method, call.path)
+            return Reply(500, {"error": {"code": "InternalServerError", "message": "Encountered internal server error."}})
+        return Reply(404, {"error": {"code": "NotFound", "message": f"Nothing is simulated at {call.path}."}})
+
+    def _noted(self, call: Call, reply: Reply, began: float) -> Reply:
+        """The answer as faults leave it, with its place in the journal."""
+        if self._faults is not None:
+            reply = self._faults.after(call, reply)
+        _tell_real_time(reply, self._clock)
+        if self._journal is not None:
+            self._journal.record(_entry(call, reply, self._clock.now(), time.perf_counter() - began))
+        if self._recorder is not None:
+            self._recorder.add(call, reply)
+        return reply
+
+    async def _send(self, request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
+        if reply.delay:
+            await self._clock.sleep(reply.delay)
+        if reply.fate is Fate.LOST:
+            await asyncio.sleep(_LOST)
+        if reply.fate is not Fate.SENT:
+            _reset(request)
+            return web.Response(status=500)  # nobody reads it: the connection is gone
+        return _response(reply)
+
+
+class _Brief(logging.LoggerAdapter[logging.Logger]):
+    """What the HTTP library has to say of bytes that are no HTTP: a line, and no traceback, since it is the client's fault."""
+
+    def exception(self, msg: object, *args: object, exc_info: Any = True, **kwargs: Any) -> None:
+        self.logger.info("%s: %s", str(msg) % args if args else msg, exc_info)
+
+
+def _request(loop: asyncio.AbstractEventLoop, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> Any:
+    return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=_LARGEST)
 
 
 def _tell_real_time(reply: Reply, clock: Clock) -> None:
@@ -81,17 +173,32 @@ def _tell_real_time(reply: Reply, clock: Clock) -> None:
         reply.headers["Retry-After"] = str(math.ceil(clock.real(int(seconds))))
 
 
-async def _sent(request: web.BaseRequest, reply: Reply, clock: Clock) -> web.StreamResponse:
-    if reply.delay:
-        await clock.sleep(reply.delay)
-    if reply.fate is Fate.LOST:
-        await clock.sleep(_LOST)
-    if reply.fate is not Fate.SENT and request.transport is not None:
-        request.transport.abort()
-    return _response(reply)
+def _entry(call: Call, reply: Reply, now: float, seconds: float) -> Entry:
+    return Entry(
+        now,
+        call.method,
+        call.path,
+        call.operation or "Unknown",
+        reply.status,
+        seconds,
+        vm=call.parameters.get("vmName", ""),
+        fate="abandoned" if call.abandoned else reply.fate.value,
+        faults=tuple(call.faults),
+    )
 
 
-async def _call(request: web.BaseRequest, scheme: str) -> Call:
+def _reset(request: web.BaseRequest) -> None:
+    """Reset the connection: the client sees RST, not an orderly end."""
+    transport = request.transport
+    if transport is None:
+        return
+    connection = transport.get_extra_info("socket")
+    if connection is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+    transport.abort()
+
+
+def _call(request: web.BaseRequest, scheme: str, body: bytes) -> Call:
     host = request.host
     url = request.rel_url
     return Call(
@@ -99,32 +206,27 @@ async def _call(request: web.BaseRequest, scheme: str) -> Call:
         path=unquote(url.raw_path),
         query=dict(url.query),
         headers=request.headers,
-        body=await request.read() if request.can_read_body else b"",
+        body=body,
         base=f"{scheme}://{host}",
         host=host.rsplit(":", 1)[0].lower() if ":" in host else host.lower(),
         remote=request.remote or "",
     )
 
 
-def _answer(call: Call, services: Sequence[Service]) -> Reply:
-    try:
-        for service in services:
-            reply = service.answer(call)
-            if reply is not None:
-                return reply
-    except (Interrupted, Postponed):
-        raise
-    except Refusal as refusal:
-        return Reply(refusal.status, refusal.body(), refusal.headers)
-    except Exception:
-        log.exception("%s %s cannot be answered", call.method, call.path)
-        return Reply(500, {"error": {"code": "InternalServerError", "message": "Encountered internal server error."}})
-    return Reply(404, {"error": {"code": "NotFound", "message": f"Nothing is simulated at {call.path}."}})
+def _too_large() -> Reply:
+    """Status as HTTP has it; code and words have no source."""
+    message = f"The request content size exceeds the maximum size of {_LARGEST} bytes."
+    return Reply(413, {"error": {"code": "RequestContentTooLarge", "message": message}})
+
+
+def _unread(reply: Reply) -> web.Response:
+    """The answer to a request whose body was not read to its end: the connection is good for nothing more."""
+    response = _response(reply)
+    response.force_close()
+    return response
 
 
 def _response(reply: Reply) -> web.Response:
-    if reply.status == 0:
-        return web.Response(status=500)  # nobody reads it: the connection is gone
     if reply.raw is not None:
         body = reply.raw
     elif reply.body is None:

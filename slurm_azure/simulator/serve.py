@@ -34,7 +34,7 @@ from slurm_azure.simulator.authorization import Authorization
 from slurm_azure.simulator.call import Call
 from slurm_azure.simulator.clock import Clock, FastClock, RealClock
 from slurm_azure.simulator.control import Control
-from slurm_azure.simulator.doors import Handler, Service, door
+from slurm_azure.simulator.doors import Door, Service
 from slurm_azure.simulator.faults.faults import Faults
 from slurm_azure.simulator.imds import InstanceMetadata
 from slurm_azure.simulator.journal import Journal
@@ -44,7 +44,7 @@ from slurm_azure.simulator.machines.machine import Hypervisor
 from slurm_azure.simulator.machines.none import NoHypervisor
 from slurm_azure.simulator.options import Address, SimulatorOptions
 from slurm_azure.simulator.prices import Prices
-from slurm_azure.simulator.recording import Recording
+from slurm_azure.simulator.recording import Recorder, Recording
 from slurm_azure.simulator.throttling import Throttling
 from slurm_azure.simulator.throttling.subject import subject
 from slurm_azure.simulator.tokens import Tokens
@@ -82,13 +82,14 @@ class Endpoints:
 class Simulator:
     """A simulated Azure; `start` and `stop` are to be called in one event loop."""
 
-    def __init__(self, options: SimulatorOptions, clock: Clock | None = None) -> None:
+    def __init__(self, options: SimulatorOptions, clock: Clock | None = None, recorder: Recorder | None = None) -> None:
+        """`recorder` takes the place of the file that `options.record` names."""
         self._options = options
+        self._recorder = recorder
         self._clock = clock or (RealClock() if options.clock_factor == 1 else FastClock(options.clock_factor))
         # Tokens are good for real seconds, however fast the simulated world goes: their holders count real ones.
         self._token_clock = RealClock() if isinstance(self._clock, FastClock) else self._clock
-        self._recording: Recording | None = None
-        self._doors: list[tuple[web.BaseRunner, web.Server]] = []
+        self._doors: list[tuple[web.BaseRunner, web.Server, Door]] = []
         self._own_hosts = {"localhost", "127.0.0.1", options.listen.host, *options.names}
         self._provisioning: Provisioning | None = None
         self.throttling: Throttling | None = None
@@ -108,18 +109,19 @@ class Simulator:
         self._provisioning = Provisioning(world, grades, timings, faults)
         tokens = Tokens(options.folder, estate.tenant, self._token_clock)
         cloud = self._cloud(world, tokens, faults)
-        self._recording = Recording(options.record) if options.record is not None else None
+        if self._recorder is None and options.record is not None:
+            self._recorder = Recording(options.record)
         await grades.start()  # the addresses to listen on may be of the network that this makes
-        outside = door(cloud, "https", self._clock, self.journal, faults, self._recording)
+        outside = Door(cloud, "https", self._clock, self.journal, faults, self._recorder)
         management = await self._listen(options.listen, outside, context)
         metadata = InstanceMetadata(world, tokens, self._is_resource)
         link_local: list[Service] = [metadata, WireServer(world, self._provisioning)]
-        inside = door(link_local, "http", self._clock, self.journal, faults, self._recording)
+        inside = Door(link_local, "http", self._clock, self.journal, faults, self._recorder)
         imds = [await self._listen(at, inside) for at in options.imds]
         control = None
         if options.control is not None:
             service = Control(world, self._provisioning, grades, self.journal)
-            control = await self._listen(options.control, door([service], "http", self._clock))
+            control = await self._listen(options.control, Door([service], "http", self._clock))
         return Endpoints(management, ca_file, estate.tenant, tuple(imds), control)
 
     def _cloud(self, world: World, tokens: Tokens, faults: Faults) -> list[Service]:
@@ -176,11 +178,11 @@ class Simulator:
     def _is_resource(self, uri: str) -> bool:
         return self._is_management(uri) or uri.rstrip("/") == VAULT_RESOURCE
 
-    async def _listen(self, at: Address, handler: Handler, tls: Any = None) -> str:
-        server = web.Server(handler, access_log=None)
+    async def _listen(self, at: Address, door: Door, tls: Any = None) -> str:
+        server = door.server()
         runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=1.0)
         await runner.setup()
-        self._doors.append((runner, server))
+        self._doors.append((runner, server, door))
         site = web.TCPSite(runner, at.host, at.port, ssl_context=tls, backlog=1024)
         try:
             await site.start()
@@ -193,7 +195,7 @@ class Simulator:
 
     async def stop(self) -> None:
         """Close all doors, then take away all machines."""
-        for runner, server in self._doors:
+        for runner, server, door in self._doors:
             for site in list(runner.sites):
                 await site.stop()
             # An idle client does not answer the goodbye of TLS, for which asyncio would wait 30 s. Before clean-up: a
@@ -201,13 +203,14 @@ class Simulator:
             for transport in [connection.transport for connection in server.connections]:
                 if transport is not None:
                     transport.abort()
+            await door.close()
             await runner.cleanup()
         self._doors.clear()
         await asyncio.sleep(0)
         if self._provisioning is not None:
             await self._provisioning.close()
-        if self._recording is not None:
-            self._recording.close()
+        if self._recorder is not None:
+            self._recorder.close()
 
 
 def _authority(call: Call, tenant: str) -> str:
