@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from slurm_azure.errors import ConfigError
-from slurm_azure.simulator import credentials, role_definitions
+from slurm_azure.simulator import credentials, offering, role_definitions
 from slurm_azure.simulator.builtin_roles import BUILT_IN_ROLES
+from slurm_azure.simulator.offering import EVERYTHING, Offering
 from slurm_azure.simulator.resource_id import KEY_VAULT, MANAGED_IDENTITY, location_name, resource_id
 from slurm_azure.simulator.role_definitions import RoleDefinition
 
@@ -143,6 +144,7 @@ class Estate:
     vaults: tuple[VaultPlan, ...]
     role_definitions: tuple[RoleDefinition, ...] = ()
     role_assignments: tuple[RoleGrant, ...] = ()
+    offering: Offering = EVERYTHING
 
     def principals(self) -> tuple[Principal, ...]:
         """All who can have a token."""
@@ -175,7 +177,7 @@ class _Reader:
     def estate(self, written: Any) -> Estate:
         where = "estate"
         keys = {"tenant", "location", "subscriptions", "service_principals", "vaults", "role_definitions", "role_assignments"}
-        top = self._object(written, where, keys)
+        top = self._object(written, where, keys | set(offering.KEYS))
         self._assigned = self._assignees(top)
         self._location = location_name(self._text(top, "location", where))
         subscriptions = tuple(
@@ -197,7 +199,8 @@ class _Reader:
             self._grant(item, f"role_assignments[{i}]", known, (*BUILT_IN_ROLES, *roles))
             for i, item in enumerate(self._list(top, "role_assignments", where))
         )
-        return Estate(self._text(top, "tenant", where), self._location, subscriptions, principals, vaults, roles, grants)
+        found = offering.read(top, self._source)
+        return Estate(self._text(top, "tenant", where), self._location, subscriptions, principals, vaults, roles, grants, found)
 
     def _role(self, item: Any, where: str) -> RoleDefinition:
         if isinstance(item, dict) and set(item) == {"file"}:

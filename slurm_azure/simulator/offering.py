@@ -117,6 +117,7 @@ class Offering:
     prices: tuple[PriceEntry, ...] = ()
 
 
+EVERYTHING = Offering()
 _READER = TypeAdapter(Offering)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 
 from slurm_azure.simulator.machines.machine import MachineSpec
-from slurm_azure.simulator.world import sizes
 from slurm_azure.simulator.world.vm import VirtualMachine, unpacked
 
 
@@ -14,7 +13,6 @@ def machine_spec(vm: VirtualMachine, silent: bool = False, failure: str | None =
     provisioned."""
     profile = vm.model.get("osProfile", {})
     linux = profile.get("linuxConfiguration", {})
-    size = sizes.figures(vm.model["hardwareProfile"]["vmSize"])
     nic = vm.primary
     return MachineSpec(
         vm_id=vm.vm_id,
@@ -24,9 +22,9 @@ def machine_spec(vm: VirtualMachine, silent: bool = False, failure: str | None =
         custom_data=_decoded(vm.custom_data),
         user_data=_decoded(vm.user_data),
         ssh_keys=tuple(key["keyData"] for key in linux.get("ssh", {}).get("publicKeys", ())),
-        vm_size=size.name,
-        vcpus=size.vcpus,
-        memory_mib=size.memory_mib,
+        vm_size=vm.size.name,
+        vcpus=vm.size.vcpus,
+        memory_mib=vm.size.memory_mib,
         mac=nic.mac,
         ip=nic.ip,
         prefix=nic.subnet.prefix.prefixlen,

@@ -46,6 +46,11 @@ class Size:
     locations: frozenset[str] | None = None  # None = all
     lenient: bool = False
 
+    @property
+    def architecture(self) -> str:
+        """x64 or Arm64."""
+        return self.capabilities.get("CpuArchitectureType", "x64")
+
     def has(self, capability: str) -> bool:
         """Whether a capability is "True"."""
         return self.capabilities.get(capability) == "True"
@@ -90,9 +95,17 @@ class Skus:
         """Whether a location has the size at all."""
         return size.locations is None or location in size.locations
 
+    def has_zones(self, location: str) -> bool:
+        """Whether a location has availability zones."""
+        return location not in WITHOUT_ZONES
+
     def zones(self, size: Size, location: str) -> tuple[str, ...]:
         """The zones of a location that have the size."""
-        return () if location in WITHOUT_ZONES else size.zones
+        return size.zones if self.has_zones(location) else ()
+
+    def location_zones(self, location: str) -> tuple[str, ...]:
+        """All zones of a location."""
+        return ("1", "2", "3") if self.has_zones(location) else ()
 
     def restrictions(self, size: Size, location: str, subscription: str) -> list[Restriction]:
         """Why a subscription may not use a size in a location."""

@@ -14,6 +14,7 @@ from slurm_azure.simulator.machines.machine import Machine
 from slurm_azure.simulator.world.disks import Disk
 from slurm_azure.simulator.world.network import NetworkInterface
 from slurm_azure.simulator.world.operations import Operation
+from slurm_azure.simulator.world.skus import Size
 
 if TYPE_CHECKING:
     from slurm_azure.simulator.faults.faults import BootFault
@@ -42,6 +43,7 @@ class VirtualMachine:
     vm_id: str
     created: float
     computer_name: str
+    size: Size
     model: dict[str, Any]
     tags: dict[str, str]
     zones: list[str] | None
