@@ -66,7 +66,7 @@ class Call:
 
     `operation` and the `action` of role definitions it needs are set as soon as it is known which one is meant; `postponed`
     tells that it was handed in before. `faults` are the names of the faults that struck it, `verdict` is what one of them has
-    in store for the time after the postponement.
+    in store for the time after the postponement. `abandoned`: the client left while it was postponed.
     """
 
     method: str
@@ -84,6 +84,7 @@ class Call:
     postponed: bool = False
     faults: list[str] = field(default_factory=list)
     verdict: Exception | None = None
+    abandoned: bool = False
     _object: dict[str, Any] | None = None
 
     @property

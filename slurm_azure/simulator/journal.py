@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass
+from fnmatch import translate
 from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One request: when (seconds since 1970), what, and how it was answered. `seconds` is the time the answer took."""
+    """One request: when (seconds since 1970), what, and how it was answered. `seconds` is the time the answer took.
+
+    `vm` is the VM it names ('' = none); `fate` what became of the answer: sent, lost, reset, or abandoned by a client that left
+    before there was one; `faults` are the names of the faults that struck it. Status 0: there was no answer.
+    """
 
     time: float
     method: str
@@ -17,6 +25,9 @@ class Entry:
     operation: str
     status: int
     seconds: float
+    vm: str = ""
+    fate: str = "sent"
+    faults: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """For the control endpoint."""
@@ -27,6 +38,9 @@ class Entry:
             "operation": self.operation,
             "status": self.status,
             "seconds": round(self.seconds, 6),
+            "vm": self.vm,
+            "fate": self.fate,
+            "faults": list(self.faults),
         }
 
 
@@ -50,15 +64,25 @@ class Journal:
         self._counts.clear()
         self._statuses.clear()
 
-    def as_json(self, recent: int) -> dict[str, Any]:
-        """Counts by operation, by operation and status, and the last `recent` entries, oldest first."""
+    def as_json(self, recent: int, operation: str = "*", vm: str = "*") -> dict[str, Any]:
+        """Counts by operation, by operation and status, and the last `recent` entries, oldest first; only of operations (and,
+        as far as entries go, of VMs) that match a pattern, without regard to case."""
+        of_operation, of_vm = _pattern(operation), _pattern(vm)
         statuses: dict[str, dict[str, int]] = {}
-        for (operation, status), count in sorted(self._statuses.items()):
-            statuses.setdefault(operation, {})[str(status)] = count
-        entries = list(self._recent)
+        for (name, status), count in sorted(self._statuses.items()):
+            if of_operation(name):
+                statuses.setdefault(name, {})[str(status)] = count
+        counts = {name: count for name, count in sorted(self._counts.items()) if of_operation(name)}
+        wanted = (entry for entry in reversed(self._recent) if of_operation(entry.operation) and of_vm(entry.vm))
+        entries = list(itertools.islice(wanted, recent))
         return {
-            "total": self._counts.total(),
-            "counts": dict(sorted(self._counts.items())),
+            "total": sum(counts.values()),
+            "counts": counts,
             "statuses": statuses,
-            "recent": [entry.as_json() for entry in entries[max(0, len(entries) - recent) :]],
+            "recent": [entry.as_json() for entry in reversed(entries)],
         }
+
+
+def _pattern(text: str) -> Callable[[str], object]:
+    compiled = re.compile(translate(text), re.IGNORECASE)
+    return compiled.match
