@@ -11,7 +11,7 @@ from slurm_azure.simulator.call import Call, Reply
 from slurm_azure.simulator.refusal import Refusal, resource_not_found
 from slurm_azure.simulator.resource_id import NETWORK, resource_id, same, subnet_id
 from slurm_azure.simulator.routes import Route
-from slurm_azure.simulator.world.network import NetworkInterface, Subnet
+from slurm_azure.simulator.world.network import IpConfiguration, NetworkInterface, Subnet
 from slurm_azure.simulator.world.operations import SUCCEEDED
 from slurm_azure.simulator.world.world import ResourceGroup, World
 
@@ -146,28 +146,33 @@ def _configuration_id(interface: NetworkInterface) -> str:
     return f"{interface.id}/ipConfigurations/{interface.configuration}"
 
 
+def _configuration(interface: NetworkInterface, configuration: IpConfiguration, etag: str) -> dict[str, Any]:
+    return {
+        "name": configuration.name,
+        "id": f"{interface.id}/ipConfigurations/{configuration.name}",
+        "etag": etag,
+        "type": "Microsoft.Network/networkInterfaces/ipConfigurations",
+        "properties": {
+            "provisioningState": "Succeeded",
+            "privateIPAddress": configuration.ip,
+            "privateIPAllocationMethod": "Dynamic",
+            "privateIPAddressVersion": "IPv4",
+            "primary": configuration.name == interface.configuration,
+            "subnet": {"id": configuration.subnet.id},
+            **configuration.settings,
+        },
+    }
+
+
 def interface_json(interface: NetworkInterface) -> dict[str, Any]:
     """A network interface as the Network resource provider shows it."""
     etag = f'W/"{interface.guid}"'
-    address = {
-        "provisioningState": "Succeeded",
-        "privateIPAddress": interface.ip,
-        "privateIPAllocationMethod": "Dynamic",
-        "privateIPAddressVersion": "IPv4",
-        "primary": True,
-        "subnet": {"id": interface.subnet.id},
-    }
+    primary = IpConfiguration(interface.configuration, interface.subnet, interface.ip, interface.settings)
     properties: dict[str, Any] = {
         "provisioningState": "Succeeded",
         "resourceGuid": interface.guid,
         "ipConfigurations": [
-            {
-                "name": interface.configuration,
-                "id": _configuration_id(interface),
-                "etag": etag,
-                "type": "Microsoft.Network/networkInterfaces/ipConfigurations",
-                "properties": address,
-            }
+            _configuration(interface, configuration, etag) for configuration in (primary, *interface.secondary)
         ],
         "dnsSettings": {"dnsServers": list(interface.dns_servers), "appliedDnsServers": []},
         "enableAcceleratedNetworking": interface.accelerated,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from slurm_azure.simulator.arm import boot_diagnostics
 from slurm_azure.simulator.clock import timestamp
 from slurm_azure.simulator.estate import Principal
 from slurm_azure.simulator.world.vm import CREATING, FAILED, SUCCEEDED, VirtualMachine, unpacked
@@ -20,6 +21,7 @@ def model(vm: VirtualMachine, tenant: str) -> dict[str, Any]:
         shown["zones"] = vm.zones
     if vm.plan:
         shown["plan"] = vm.plan
+    shown |= vm.top
     if vm.system_identity or vm.identities:
         shown["identity"] = _identity(vm.system_identity, vm.identities, tenant)
     shown["properties"] = {
@@ -73,8 +75,17 @@ def status_only(vm: VirtualMachine) -> dict[str, Any]:
 def instance_view(vm: VirtualMachine) -> dict[str, Any]:
     """The run-time state of a VM."""
     view: dict[str, Any] = {"computerName": vm.computer_name, "hyperVGeneration": "V2"}
+    if vm.fault_domain is not None:
+        view["platformFaultDomain"] = vm.fault_domain
+    if vm.update_domain is not None:
+        view["platformUpdateDomain"] = vm.update_domain
     if vm.provisioning == SUCCEEDED and vm.power == "running":
-        ready = {"code": "ProvisioningState/succeeded", "level": "Info", "displayStatus": "Ready"}
+        ready = {
+            "code": "ProvisioningState/succeeded",
+            "level": "Info",
+            "displayStatus": "Ready",
+            "message": "GuestAgent is running and accepting new configurations.",
+        }
         view["vmAgent"] = {"vmAgentVersion": "2.9.1.1", "statuses": [{**ready, "time": timestamp(vm.changed)}]}
     view["disks"] = [
         {
@@ -90,6 +101,9 @@ def instance_view(vm: VirtualMachine) -> dict[str, Any]:
         }
         for disk in vm.disks
     ]
+    diagnostics = boot_diagnostics.instance_view(vm)
+    if diagnostics is not None:
+        view["bootDiagnostics"] = diagnostics
     view["statuses"] = statuses(vm)
     return view
 

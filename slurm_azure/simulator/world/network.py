@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import heapq
 import ipaddress
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from slurm_azure.simulator.refusal import Refusal
 
@@ -68,10 +70,20 @@ def new_subnet(identity: str, name: str, location: str, prefix: ipaddress.IPv4Ne
     return Subnet(identity, name, location, prefix, Addresses(prefix), str(prefix.network_address + 1))
 
 
+@dataclass(frozen=True, slots=True)
+class IpConfiguration:
+    """An address of an interface; `settings` are further properties that it shows (pools, security groups)."""
+
+    name: str
+    subnet: Subnet
+    ip: str
+    settings: Mapping[str, Any]
+
+
 @dataclass(slots=True, eq=False)
 class NetworkInterface:
-    """A network interface. `vm` is the id of the VM that has it (None if none has), `configuration` the name of its ip
-    configuration."""
+    """A network interface. `vm` is the id of the VM that has it (None if none has), `configuration` the name of its primary ip
+    configuration, `settings` what that one shows further, `secondary` the others."""
 
     id: str
     name: str
@@ -90,6 +102,8 @@ class NetworkInterface:
     vm: str | None = None
 
     sequence: int = 0
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    secondary: tuple[IpConfiguration, ...] = ()
 
     @property
     def mac(self) -> str:
@@ -100,3 +114,6 @@ class NetworkInterface:
         """Give the address back to the subnet."""
         if self.subnet.interfaces.pop(self.id.lower(), None) is not None:
             self.subnet.addresses.give_back(self.ip)
+            for other in self.secondary:
+                other.subnet.interfaces.pop(self.id.lower(), None)
+                other.subnet.addresses.give_back(other.ip)

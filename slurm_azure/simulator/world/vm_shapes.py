@@ -1,0 +1,358 @@
+"""What the bodies of Microsoft.Compute/virtualMachines hold: the table of their types.
+
+Members, spellings and enumerations: Microsoft.Compute 2024-07-01 (computeRPCommon.json, virtualMachine.json) and what
+2026-04-01 added to it (azure-mgmt-compute 39.0.0). Limits: the texts of the same files, "Custom data", "Naming rules".
+"""
+
+from __future__ import annotations
+
+from slurm_azure.simulator.world.shapes import shapes
+
+_TABLE = """
+VirtualMachine
+  id read
+  name read
+  type read
+  etag read
+  managedBy read
+  resources read
+  systemData read
+  location text
+  tags {text}
+  zones [text]
+  plan Plan
+  identity Identity
+  extendedLocation ExtendedLocation
+  placement Placement
+  properties Properties
+Plan plan
+  name text
+  publisher text
+  product text
+  promotionCode text
+Identity identity
+  principalId read
+  tenantId read
+  type SystemAssigned|UserAssigned|SystemAssigned, UserAssigned|SystemAssigned,UserAssigned|None
+  userAssignedIdentities {UserAssignedIdentity}
+UserAssignedIdentity
+  principalId read
+  clientId read
+ExtendedLocation extendedLocation
+  name text
+  type EdgeZone|
+Placement placement
+  zonePlacementPolicy Any|Auto
+  includeZones [text]
+  excludeZones [text]
+Reference
+  id text
+Properties
+  provisioningState read
+  vmId read
+  timeCreated read
+  instanceView read
+  hardwareProfile HardwareProfile
+  flexProfile FlexProfile
+  scheduledEventsPolicy ScheduledEventsPolicy
+  storageProfile StorageProfile
+  additionalCapabilities AdditionalCapabilities
+  osProfile OSProfile
+  networkProfile NetworkProfile
+  securityProfile SecurityProfile
+  diagnosticsProfile DiagnosticsProfile
+  availabilitySet Reference
+  virtualMachineScaleSet Reference
+  proximityPlacementGroup Reference
+  priority Regular|Low|Spot|SpotPlus
+  evictionPolicy Deallocate|Delete
+  billingProfile BillingProfile
+  host Reference
+  hostGroup Reference
+  licenseType text
+  extensionsTimeBudget text
+  platformFaultDomain int 0..999
+  scheduledEventsProfile ScheduledEventsProfile
+  userData text
+  capacityReservation CapacityReservationProfile
+  applicationProfile ApplicationProfile
+  interconnectBlockProfile InterconnectBlockProfile
+  resiliencyProfile ResiliencyProfile
+HardwareProfile
+  vmSize text
+  vmSizeProperties VMSizeProperties
+  processorMode Deterministic|Opportunistic
+VMSizeProperties vmSizeProperties
+  vCPUsAvailable int 1..4096
+  vCPUsPerCore int 1..16
+FlexProfile flexProfile
+  preferredVmSize text
+ScheduledEventsPolicy scheduledEventsPolicy
+  userInitiatedRedeploy AutomaticApproval
+  userInitiatedReboot AutomaticApproval
+  allInstancesDown AutomaticApproval
+  scheduledEventsAdditionalPublishingTargets PublishingTargets
+AutomaticApproval scheduledEventsPolicy
+  automaticallyApprove flag
+PublishingTargets scheduledEventsPolicy
+  eventGridAndResourceGraph EventGridAndResourceGraph
+EventGridAndResourceGraph scheduledEventsPolicy
+  enable flag
+  scheduledEventsApiVersion text
+StorageProfile
+  imageReference ImageReference
+  osDisk OSDisk
+  dataDisks [DataDisk]
+  diskControllerType SCSI|NVMe
+  alignRegionalDisksToVMZone flag
+  diskApiVersion text
+ImageReference imageReference
+  id text
+  publisher text
+  offer text
+  sku text
+  version text
+  exactVersion read
+  sharedGalleryImageId text
+  communityGalleryImageId text
+OSDisk osDisk
+  osType Windows|Linux
+  encryptionSettings DiskEncryptionSettings
+  name text
+  vhd VirtualHardDisk
+  image VirtualHardDisk
+  caching None|ReadOnly|ReadWrite
+  writeAcceleratorEnabled flag
+  diffDiskSettings DiffDiskSettings
+  createOption! FromImage|Empty|Attach|Copy|Restore
+  diskSizeGB int 1..65536
+  storageFaultDomainAlignment Aligned|BestEffortAligned
+  managedDisk ManagedDiskParameters
+  deleteOption Delete|Detach
+DataDisk dataDisk
+  lun! int 0..63
+  name text
+  vhd VirtualHardDisk
+  image VirtualHardDisk
+  caching None|ReadOnly|ReadWrite
+  writeAcceleratorEnabled flag
+  createOption! FromImage|Empty|Attach|Copy|Restore
+  diskSizeGB int 1..65536
+  storageFaultDomainAlignment Aligned|BestEffortAligned
+  managedDisk ManagedDiskParameters
+  sourceResource Reference
+  toBeDetached flag
+  diskIOPSReadWrite read
+  diskMBpsReadWrite read
+  detachOption ForceDetach|
+  deleteOption Delete|Detach
+VirtualHardDisk vhd
+  uri text
+DiffDiskSettings osDisk.diffDiskSettings
+  option Local|
+  placement CacheDisk|ResourceDisk|NvmeDisk
+  enableFullCaching flag
+ManagedDiskParameters managedDisk
+  id text
+  storageAccountType Standard_LRS|Premium_LRS|StandardSSD_LRS|UltraSSD_LRS|Premium_ZRS|StandardSSD_ZRS|PremiumV2_LRS
+  diskEncryptionSet Reference
+  securityProfile VMDiskSecurityProfile
+  additionalDiskProperties any
+VMDiskSecurityProfile managedDisk.securityProfile
+  securityEncryptionType VMGuestStateOnly|DiskWithVMGuestState|NonPersistedTPM
+  diskEncryptionSet Reference
+DiskEncryptionSettings osDisk.encryptionSettings
+  diskEncryptionKey DiskEncryptionKey
+  keyEncryptionKey KeyEncryptionKey
+  enabled flag
+DiskEncryptionKey diskEncryptionKey
+  secretUrl! text
+  sourceVault! Reference
+KeyEncryptionKey keyEncryptionKey
+  keyUrl! text
+  sourceVault! Reference
+AdditionalCapabilities additionalCapabilities
+  ultraSSDEnabled flag
+  hibernationEnabled flag
+  enableFips1403Encryption flag
+OSProfile
+  computerName text
+  adminUsername text
+  adminPassword text
+  customData text
+  windowsConfiguration WindowsConfiguration
+  linuxConfiguration LinuxConfiguration
+  secrets [VaultSecretGroup]
+  allowExtensionOperations flag
+  requireGuestProvisionSignal flag
+WindowsConfiguration windowsConfiguration
+  provisionVMAgent flag
+  enableAutomaticUpdates flag
+  timeZone text
+  additionalUnattendContent [AdditionalUnattendContent]
+  patchSettings WindowsPatchSettings
+  winRM WinRMConfiguration
+  enableVMAgentPlatformUpdates read
+AdditionalUnattendContent additionalUnattendContent
+  passName OobeSystem|
+  componentName Microsoft-Windows-Shell-Setup|
+  settingName AutoLogon|FirstLogonCommands
+  content text
+WindowsPatchSettings windowsConfiguration.patchSettings
+  patchMode Manual|AutomaticByOS|AutomaticByPlatform
+  enableHotpatching flag
+  assessmentMode ImageDefault|AutomaticByPlatform
+  automaticByPlatformSettings AutomaticByPlatformSettings
+AutomaticByPlatformSettings automaticByPlatformSettings
+  rebootSetting Unknown|IfRequired|Never|Always
+  bypassPlatformSafetyChecksOnUserSchedule flag
+WinRMConfiguration winRM
+  listeners [WinRMListener]
+WinRMListener winRM.listeners
+  protocol Http|Https
+  certificateUrl text
+LinuxConfiguration linuxConfiguration
+  disablePasswordAuthentication flag
+  ssh SshConfiguration
+  provisionVMAgent flag
+  patchSettings LinuxPatchSettings
+  enableVMAgentPlatformUpdates flag
+SshConfiguration linuxConfiguration.ssh
+  publicKeys [SshPublicKey]
+SshPublicKey linuxConfiguration.ssh.publicKeys
+  path text
+  keyData text
+LinuxPatchSettings linuxConfiguration.patchSettings
+  patchMode ImageDefault|AutomaticByPlatform
+  assessmentMode ImageDefault|AutomaticByPlatform
+  automaticByPlatformSettings AutomaticByPlatformSettings
+VaultSecretGroup secrets
+  sourceVault Reference
+  vaultCertificates [VaultCertificate]
+VaultCertificate secrets.vaultCertificates
+  certificateUrl text
+  certificateStore text
+NetworkProfile networkProfile
+  networkInterfaces [NetworkInterfaceReference]
+  networkApiVersion 2020-11-01|2022-11-01
+  networkInterfaceConfigurations [NetworkInterfaceConfiguration]
+  interconnectGroupProfile InterconnectGroupProfile
+InterconnectGroupProfile interconnectGroupProfile
+  interconnectGroup Reference
+  subgroups [Reference]
+NetworkInterfaceReference networkInterfaces
+  id text
+  properties NetworkInterfaceReferenceProperties
+NetworkInterfaceReferenceProperties networkInterfaces
+  primary flag
+  deleteOption Delete|Detach
+NetworkInterfaceConfiguration networkInterfaceConfigurations
+  name! text
+  tags {text}
+  properties NetworkInterfaceConfigurationProperties
+NetworkInterfaceConfigurationProperties networkInterfaceConfigurations
+  primary flag
+  deleteOption Delete|Detach
+  enableAcceleratedNetworking flag
+  disableTcpStateTracking flag
+  enableFpga flag
+  enableIPForwarding flag
+  networkSecurityGroup Reference
+  dnsSettings NetworkInterfaceDnsSettings
+  ipConfigurations! [IPConfiguration]
+  dscpConfiguration Reference
+  auxiliaryMode None|AcceleratedConnections|Floating
+  auxiliarySku None|A1|A2|A4|A8
+NetworkInterfaceDnsSettings networkInterfaceConfigurations.dnsSettings
+  dnsServers [text]
+IPConfiguration networkInterfaceConfigurations.ipConfigurations
+  name! text
+  properties IPConfigurationProperties
+IPConfigurationProperties networkInterfaceConfigurations.ipConfigurations
+  subnet Reference
+  primary flag
+  publicIPAddressConfiguration PublicIPAddressConfiguration
+  privateIPAddressVersion IPv4|IPv6
+  privateIPAddressPrefixLength int 1..128
+  applicationSecurityGroups [Reference]
+  applicationGatewayBackendAddressPools [Reference]
+  loadBalancerBackendAddressPools [Reference]
+PublicIPAddressConfiguration publicIPAddressConfiguration
+  name! text
+  tags {text}
+  sku PublicIPAddressSku
+  properties PublicIPAddressConfigurationProperties
+PublicIPAddressSku publicIPAddressConfiguration.sku
+  name Basic|Standard
+  tier Regional|Global
+PublicIPAddressConfigurationProperties publicIPAddressConfiguration
+  idleTimeoutInMinutes int 4..30
+  deleteOption Delete|Detach
+  dnsSettings PublicIPAddressDnsSettings
+  ipTags [IpTag]
+  publicIPPrefix Reference
+  publicIPAddressVersion IPv4|IPv6
+  publicIPAllocationMethod Dynamic|Static
+PublicIPAddressDnsSettings publicIPAddressConfiguration.dnsSettings
+  domainNameLabel! text
+  domainNameLabelScope TenantReuse|SubscriptionReuse|ResourceGroupReuse|NoReuse
+IpTag publicIPAddressConfiguration.ipTags
+  ipTagType text
+  tag text
+SecurityProfile securityProfile
+  uefiSettings UefiSettings
+  encryptionAtHost flag
+  securityType Standard|TrustedLaunch|ConfidentialVM
+  encryptionIdentity EncryptionIdentity
+  proxyAgentSettings ProxyAgentSettings
+UefiSettings securityProfile.uefiSettings
+  secureBootEnabled flag
+  vTpmEnabled flag
+EncryptionIdentity securityProfile.encryptionIdentity
+  userAssignedIdentityResourceId text
+ProxyAgentSettings securityProfile.proxyAgentSettings
+  enabled flag
+  mode Audit|Enforce
+  keyIncarnationId int
+  wireServer HostEndpointSettings
+  imds HostEndpointSettings
+  addProxyAgentExtension flag
+HostEndpointSettings securityProfile.proxyAgentSettings
+  mode Audit|Enforce|Disabled
+  inVMAccessControlProfileReferenceId text
+  useLocalFileRules flag
+DiagnosticsProfile diagnosticsProfile
+  bootDiagnostics BootDiagnostics
+BootDiagnostics bootDiagnostics
+  enabled flag
+  storageUri text
+BillingProfile billingProfile
+  maxPrice number
+ScheduledEventsProfile scheduledEventsProfile
+  terminateNotificationProfile NotificationProfile
+  osImageNotificationProfile NotificationProfile
+NotificationProfile scheduledEventsProfile
+  notBeforeTimeout text
+  enable flag
+CapacityReservationProfile capacityReservation
+  capacityReservationGroup Reference
+  disableCapacityReservationAssignment flag
+ApplicationProfile applicationProfile
+  galleryApplications [VMGalleryApplication]
+VMGalleryApplication galleryApplications
+  tags text
+  order int
+  packageReferenceId! text
+  configurationReference text
+  treatFailureAsDeploymentFailure flag
+  enableAutomaticUpgrade flag
+InterconnectBlockProfile interconnectBlockProfile
+  interconnectBlock Reference
+ResiliencyProfile resiliencyProfile
+  zoneMovement ZoneMovement
+ZoneMovement resiliencyProfile.zoneMovement
+  isEnabled flag
+"""
+
+TYPES = shapes(_TABLE)
+VIRTUAL_MACHINE = TYPES["VirtualMachine"]
