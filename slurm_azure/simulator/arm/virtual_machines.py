@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from slurm_azure.simulator.arm import asynchronous, vm_json
 from slurm_azure.simulator.arm.paging import page
 from slurm_azure.simulator.call import Call, Reply
-from slurm_azure.simulator.refusal import Refusal, invalid_parameter, malformed, marked_for_deletion, resource_not_found
+from slurm_azure.simulator.refusal import Refusal, invalid_parameter, marked_for_deletion, resource_not_found
 from slurm_azure.simulator.resource_id import COMPUTE, location_name
 from slurm_azure.simulator.routes import Route
-from slurm_azure.simulator.world import vm_factory, vm_request
+from slurm_azure.simulator.world import vm_change, vm_factory, vm_request
 from slurm_azure.simulator.world.linked_actions import of_vm
 from slurm_azure.simulator.world.provisioning import Provisioning
-from slurm_azure.simulator.world.vm import CREATING, DELETING, FAILED, VirtualMachine, packed
+from slurm_azure.simulator.world.vm import CREATING, DELETING, FAILED, VirtualMachine
 from slurm_azure.simulator.world.world import World
 
 _KIND = "Microsoft.Compute/virtualMachines"
@@ -62,7 +62,7 @@ class VirtualMachines:
         return self._begun(call, vm, 201)
 
     def _update(self, call: Call, vm: VirtualMachine, request: vm_request.VmRequest) -> Reply:
-        vm_factory.change(self._world, vm, request)
+        vm_change.change(self._world, vm, request)
         if vm.provisioning == FAILED and vm.machine is None:
             vm.failure = None
             self._provisioning.create(vm)
@@ -76,24 +76,12 @@ class VirtualMachines:
         return Reply(status, vm_json.model(vm, self._world.estate.tenant), headers)
 
     def patch(self, call: Call) -> Reply:
-        """Change tags, identity and userData of a VM that exists."""
+        """Change a VM that exists: what the body has takes the place of what the VM has."""
         vm = self._find(call)
         if vm.provisioning == DELETING:
             raise marked_for_deletion("update", vm.name)
         _check_conditions(call, vm)
-        body = call.json_object()
-        properties = body.get("properties") or {}
-        if not isinstance(properties, dict):
-            raise malformed("'properties' is not an object")
-        vm_request.check_data(properties.get("userData"), "userData", "User data")
-        self._world.history.changing(vm)
-        if body.get("tags") is not None:
-            vm.tags = vm_request.read_tags(body)
-        if isinstance(body.get("identity"), dict):
-            vm.system_identity, vm.identities = vm_factory.identities(self._world, vm.id, body["identity"])
-        if properties.get("userData") is not None:
-            vm.user_data = packed(properties["userData"])
-        vm.version += 1
+        vm_change.patch(self._world, vm, call.json_object())
         return Reply(200, vm_json.model(vm, self._world.estate.tenant))
 
     def get(self, call: Call) -> Reply:
