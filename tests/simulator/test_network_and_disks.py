@@ -86,7 +86,7 @@ def test_what_is_in_use_cannot_be_deleted(azure: SimulatedAzure, kind: str, stat
 
 def test_an_ephemeral_disk_always_goes_with_its_vm(azure: SimulatedAzure) -> None:
     """An ephemeral OS disk defaults to Delete, whereas others default to Detach."""
-    body = vm_body(azure)
+    body = vm_body(azure, hardwareProfile={"vmSize": "Standard_D2ds_v5"})
     body["properties"]["storageProfile"]["osDisk"] = {
         "createOption": "FromImage",
         "caching": "ReadOnly",

@@ -36,7 +36,7 @@ GOOD: dict[str, Any] = {
     "plan": {"name": "n"},
     "identity": {"type": "UserAssigned", "userAssignedIdentities": {}},
     "properties": {
-        "hardwareProfile": {"vmSize": "Standard_D2s_v5"},
+        "hardwareProfile": {"vmSize": "Standard_D2ds_v5"},
         "priority": "Spot",
         "evictionPolicy": "Delete",
         "billingProfile": {"maxPrice": -1},
@@ -68,12 +68,12 @@ GOOD: dict[str, Any] = {
             "networkInterfaceConfigurations": [
                 {
                     "name": "nic",
+                    "tags": {"c": "d"},
                     "properties": {
                         "primary": True,
                         "deleteOption": "Delete",
                         "networkSecurityGroup": {"id": "/nsg"},
                         "dnsSettings": {"dnsServers": ["10.0.0.2"]},
-                        "tags": {"c": "d"},
                         "ipConfigurations": [
                             {"name": "c", "properties": {"subnet": {"id": subnet_id("s", "g", "vnet", "burst")}}}
                         ],

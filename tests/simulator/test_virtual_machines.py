@@ -159,7 +159,7 @@ def test_if_none_match_makes_a_create_only_call(azure: SimulatedAzure) -> None:
 @pytest.mark.parametrize(
     ("change", "target"),
     [
-        ({"osProfile": {"computerName": "b", "adminUsername": "azureuser", "adminPassword": "x"}}, "osProfile.computerName"),
+        ({"osProfile": {"computerName": "b", "adminUsername": "azureuser"}}, "osProfile.computerName"),
         ({"priority": "Spot"}, "priority"),
     ],
 )

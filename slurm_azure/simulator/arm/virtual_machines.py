@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from slurm_azure.simulator.arm import asynchronous, vm_json
 from slurm_azure.simulator.arm.paging import page
@@ -54,15 +55,16 @@ class VirtualMachines:
         if vm is not None and vm.provisioning == DELETING:
             raise marked_for_deletion("create/update", vm.name)
         _check_conditions(call, vm)
-        request = vm_request.read(name, call.json_object())
+        body = call.json_object()
         if vm is not None:
-            return self._update(call, vm, request)
+            return self._update(call, vm, body)
+        request = vm_request.read(name, body)
         vm = vm_factory.make(self._world, group, name, request)
         self._provisioning.create(vm)
         return self._begun(call, vm, 201)
 
-    def _update(self, call: Call, vm: VirtualMachine, request: vm_request.VmRequest) -> Reply:
-        vm_change.change(self._world, vm, request)
+    def _update(self, call: Call, vm: VirtualMachine, body: dict[str, Any]) -> Reply:
+        vm_change.put(self._world, vm, body)
         if vm.provisioning == FAILED and vm.machine is None:
             vm.failure = None
             self._provisioning.create(vm)

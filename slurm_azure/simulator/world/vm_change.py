@@ -56,6 +56,7 @@ _CHANGEABLE = (
     "proximityPlacementGroup",
     "capacityReservation",
 )
+_PROFILES = ("hardwareProfile", "storageProfile", "osProfile", "networkProfile")
 _IDS = ("id",)
 
 
@@ -86,6 +87,22 @@ def change(world: World, vm: VirtualMachine, request: VmRequest) -> None:
     _apply_interfaces(world, vm, interfaces)
     _apply_disks(world, vm, request, disks)
     vm.version += 1
+
+
+def put(world: World, vm: VirtualMachine, body: dict[str, Any]) -> None:
+    """What a PUT over a VM asks. Raises Refusal, and then nothing has changed.
+
+    Profiles that it leaves out are as they were, and a password does not have to be told again: what was read can be sent
+    back, as clients do that change a VM by reading, changing and putting it.
+    """
+    given = vm_request.clean(body)
+    properties = given.get("properties")
+    if properties is not None:
+        form = _put_form(vm)
+        if "osProfile" in form and "osProfile" in properties:
+            properties["osProfile"] = _merged(form["osProfile"], properties["osProfile"])
+        given["properties"] = {**{key: form[key] for key in _PROFILES if key in form}, **properties}
+    change(world, vm, vm_request.from_clean(vm.name, given))
 
 
 def patch(world: World, vm: VirtualMachine, body: dict[str, Any]) -> None:
