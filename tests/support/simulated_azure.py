@@ -299,12 +299,16 @@ def _estate(folder: Path, role: dict[str, Any] | None) -> dict[str, Any]:
 
 @contextmanager
 def simulated_azure(
-    clock: Clock | None = None, role: dict[str, Any] | None = None, **options: Any
+    clock: Clock | None = None,
+    role: dict[str, Any] | None = None,
+    offering: dict[str, Any] | None = None,
+    **options: Any,
 ) -> Iterator[SimulatedAzure]:
     """A simulated Azure for the length of a `with` block. `options` are fields of SimulatorOptions; unless told otherwise
     everything takes no time at all (create, boot, delete: 0 s), operations carry no Retry-After, machines are of grade none.
 
     The daemon's principal has the `role` that the product ships, unless told otherwise; `credential()` may do everything.
+    `offering` are further keys of the estate: sizes, restrictions, quotas, capacity, prices.
     """
     clock = clock or RealClock()
     loop = asyncio.new_event_loop()
@@ -312,7 +316,7 @@ def simulated_azure(
     thread.start()
     with tempfile.TemporaryDirectory(prefix="simulated-azure-") as name:
         folder = Path(name)
-        (folder / "estate.json").write_text(json.dumps(_estate(folder, role)))
+        (folder / "estate.json").write_text(json.dumps(_estate(folder, role) | (offering or {})))
         simulator = Simulator(_options(folder, options), clock)
         try:
             endpoints = asyncio.run_coroutine_threadsafe(simulator.start(), loop).result(30)
