@@ -36,10 +36,11 @@ class Armed:
         self.tally, hit = decide(self.fault.rule, self.tally, self.seed, self.fault.name)
         return hit
 
-    def hit(self, whom: str) -> None:
+    def hit(self, whom: str | None = None) -> None:
         """Count one more hit."""
         self.tally = with_hit(self.tally)
-        self.last.append(whom)
+        if whom is not None:
+            self.last.append(whom)
 
     def seconds(self, span: Distribution) -> float:
         """A span of time from the fault's own stream, the next one with each match."""
@@ -48,10 +49,14 @@ class Armed:
         return span.sample(random.Random(f"{self.seed}/{self.fault.name}/{self.tally.matched}/span"))
 
     def cancel(self) -> None:
-        """What was to come does not, and what it holds down is let go."""
+        """What was to come does not, and what it holds down is as before."""
         for timer in self.timers:
             timer.cancel()
         self.timers.clear()
+        self.let_go()
+
+    def let_go(self) -> None:
+        """What it holds down is as before."""
         if self.lift is not None:
             self.lift()
             self.lift = None

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, get_args
 
 from slurm_azure.simulator.faults import catalog, parameters
 from slurm_azure.simulator.faults.parameters import Expected, choice, span, text, whole
+from slurm_azure.simulator.offering import Answer
 from slurm_azure.simulator.throttling.policies import BY_NAME, FRONT_DOOR
 from slurm_azure.simulator.timing import Distribution, constant
 
@@ -271,37 +272,38 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """There are hosts for `hosts` VMs of a size only, those that have one included."""
+    """There are `hosts` for VMs of a size, zone and priority only, of which those in use are taken. `answer` is the error where
+    there is none left; unless told, what the VM asks for decides."""
 
     stage: ClassVar[Stage] = Stage.INTERVENTION
     default: ClassVar[None] = None
     hosts: Annotated[int, whole(0)]
     size: Annotated[str, text] = "*"
     zone: Annotated[str, text] = "*"
-    priority: Annotated[str, choice("*", "Regular", "Low", "Spot")] = "*"
+    priority: Annotated[str, choice("*", "Regular", "Spot")] = "*"
+    answer: Annotated[Any, choice(*get_args(Answer))] = None
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """The subscription's quota `usage` (standardDSv5Family, cores, lowPriorityCores, virtualMachines) is `limit`."""
+    """The quota `usage` (cores, lowPriorityCores, virtualMachines or a family such as standardDSv5Family) is `limit`."""
 
     stage: ClassVar[Stage] = Stage.INTERVENTION
     default: ClassVar[None] = None
     usage: Annotated[str, text]
     limit: Annotated[int, whole(0)]
-    region: Annotated[str | None, text] = None
+    subscription: Annotated[str | None, text] = None
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """The price of a size (USD an hour)."""
+    """The price of a size is `usd` an hour."""
 
     stage: ClassVar[Stage] = Stage.INTERVENTION
     default: ClassVar[None] = None
     size: Annotated[str, text]
     usd: Annotated[float, parameters.number]
     priority: Annotated[str, choice("Regular", "Spot")] = "Spot"
-    region: Annotated[str | None, text] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -404,6 +406,9 @@ KINDS: Mapping[str, type[Any]] = {
 
 # Kinds whose `seconds` are the length of the window they are in force.
 WINDOWED = (Storm, Pause)
+
+# Kinds that hold limits and prices, in regions that are named and not matched.
+LIMITS = (Capacity, Quota, Price)
 
 # Kinds that strike the items of a list one by one; their matchers of VMs are about those.
 BY_ITEM = (ListIncomplete, PowerStateMissing)

@@ -10,7 +10,7 @@ from typing import Any
 from slurm_azure.errors import ConfigError
 from slurm_azure.simulator.faults import catalog, parameters
 from slurm_azure.simulator.faults.document import Document, read_document
-from slurm_azure.simulator.faults.kinds import KINDS, WINDOWED, Stage, stage
+from slurm_azure.simulator.faults.kinds import KINDS, LIMITS, WINDOWED, Stage, stage
 from slurm_azure.simulator.faults.parameters import Expected, Way, shown
 from slurm_azure.simulator.faults.plan import Fault, Matchers, Plan, Rule
 
@@ -144,7 +144,8 @@ def _fault(value: Any, way: Way, mistakes: _Mistakes) -> Fault | None:
         return None
     kind = _kind_of(value)
     for key in (*parts, *terms):
-        if words := _out_of_place(what, kind, key, parts):
+        words = _out_of_place(what, kind, key, parts)
+        if words is not None:
             mistakes.append(((*way, key), words))
     rule = _rule(what, terms)
     if rule.until is not None and rule.until <= rule.after:
@@ -208,6 +209,8 @@ def _out_of_place(what: Any, kind: str, key: str, given: Mapping[str, Any]) -> s
         return f"is for what strikes requests and VMs; {kind} happens by itself, at `after`, and again at each interval"
     if where is Stage.INTERVENTION and kind not in _PICKING and key in _MATCHERS and key != "location":
         return f"{kind} says itself what it is for"
+    if key == "location" and isinstance(what, LIMITS) and any(set(place) & set("*?[") for place in given["location"]):
+        return f"{kind} needs names of regions here, no patterns"
     if key == "pool" and any(name == POOL_TAG for name, _ in given.get("tags", ())):
         return f"is the same as the tag {POOL_TAG}, which is given too"
     return None

@@ -21,7 +21,7 @@ def of_vm(vm: VirtualMachine) -> VmFacts:
         node=vm.computer_name,
         tags=vm.tags,
         zones=tuple(vm.zones or ("",)),
-        size=str(_at(vm.model, "hardwareProfile", "vmSize") or ""),
+        size=vm.size.name,
         priority=str(vm.model.get("priority") or "Regular"),
         location=vm.location,
     )
@@ -126,7 +126,7 @@ def words_of_vm(world: World, vm: VirtualMachine) -> dict[str, str]:
 def words_of_facts(world: World, vm: VmFacts) -> dict[str, str]:
     """What a VM's facts alone give. The figures of quotas are those of a quota that is used up to the last core."""
     spot = vm.priority.lower() != "regular"
-    size = getattr(world, "skus").find(vm.size) if hasattr(world, "skus") else None
+    size = world.skus.find(vm.size)
     cores = size.quota_vcpus if size is not None else 1
     return {
         "vm": vm.name,
