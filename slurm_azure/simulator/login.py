@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from slurm_azure.simulator.call import Call, Reply
 from slurm_azure.simulator.clock import Clock
 from slurm_azure.simulator.estate import Principal
+from slurm_azure.simulator.faults.faults import Faults
 from slurm_azure.simulator.routes import Route, Router
 from slurm_azure.simulator.tokens import Tokens
 
@@ -41,12 +42,18 @@ class Login:
     """Answers at login.microsoftonline.com. `is_resource` tells whether a resource's URI is one that tokens are given for."""
 
     def __init__(
-        self, tokens: Tokens, principals: Iterable[Principal], clock: Clock, is_resource: Callable[[str], bool]
+        self,
+        tokens: Tokens,
+        principals: Iterable[Principal],
+        clock: Clock,
+        is_resource: Callable[[str], bool],
+        faults: Faults | None = None,
     ) -> None:
         self._tokens = tokens
         self._clock = clock
         self._principals = {principal.client_id.lower(): principal for principal in principals}
         self._is_resource = is_resource
+        self._faults = faults or Faults()
         self._router = Router(
             [
                 Route("GET", "/common/discovery/instance", "Login_InstanceDiscovery", "", self.discover_instance),
@@ -64,6 +71,7 @@ class Login:
         if match.route is None:
             return Reply(405)
         call.operation, call.parameters = match.route.operation, match.parameters
+        self._faults.before(call)
         try:
             return match.route.handler(call)
         except _Denied as denied:

@@ -13,6 +13,7 @@ from slurm_azure.simulator.authorization import Authorization
 from slurm_azure.simulator.call import Call, Reply
 from slurm_azure.simulator.clock import Clock
 from slurm_azure.simulator.estate import VaultPlan
+from slurm_azure.simulator.faults.faults import Faults
 from slurm_azure.simulator.refusal import Refusal
 from slurm_azure.simulator.tokens import Claims, TokenRejected, Tokens
 
@@ -33,12 +34,14 @@ class Vaults:
         clock: Clock,
         authority: Callable[[Call], str],
         authorization: Authorization,
+        faults: Faults | None = None,
     ) -> None:
         self._vaults = {vault.name.lower(): vault for vault in vaults}
         self._tokens = tokens
         self._created = int(clock.now())
         self._authority = authority
         self._authorization = authorization
+        self._faults = faults or Faults()
 
     def answer(self, call: Call) -> Reply | None:
         """The answer, or None where the call is not for a vault; raises Refusal."""
@@ -51,6 +54,7 @@ class Vaults:
         if call.method != "GET":
             call.operation = "SecretsOther"
             raise Refusal(405, "MethodNotAllowed", "Only the reading of secrets is simulated.")
+        self._faults.before(call)
         claims = self._authenticate(call)
         if not re.fullmatch(r"(7\.\d|2025-\d\d-\d\d)(-preview(\.\d)?)?", call.api_version):
             raise Refusal(400, "BadParameter", f"Unsupported api-version '{call.api_version}'; it has to be 7.x.")

@@ -11,6 +11,7 @@ import xml.etree.ElementTree as ElementTree
 from xml.sax.saxutils import escape
 
 from slurm_azure.simulator.call import Call, Reply
+from slurm_azure.simulator.faults.faults import Faults
 from slurm_azure.simulator.world.provisioning import Provisioning
 from slurm_azure.simulator.world.vm import VirtualMachine
 from slurm_azure.simulator.world.world import World
@@ -34,19 +35,22 @@ _GOAL_STATE = (
 class WireServer:
     """Answers the guest agent of the VM that the call comes from."""
 
-    def __init__(self, world: World, provisioning: Provisioning) -> None:
+    def __init__(self, world: World, provisioning: Provisioning, faults: Faults | None = None) -> None:
         self._world = world
         self._provisioning = provisioning
+        self._faults = faults or Faults()
 
     def answer(self, call: Call) -> Reply | None:
         """The answer, or None where the path is not the wire server's."""
         component = call.query.get("comp", "").lower()
         if call.path == "/" and component == "versions":
             call.operation = "Wire_Versions"
+            self._faults.before(call)
             return _xml(_VERSIONS)
         if call.path.rstrip("/").lower() != "/machine":
             return None
         call.operation = {"goalstate": "Wire_GoalState", "health": "Wire_Health"}.get(component, "Wire_Other")
+        self._faults.before(call)
         vm = self._world.vms_by_address.get(call.remote)
         if vm is None:
             return Reply(410)

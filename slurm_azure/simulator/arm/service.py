@@ -53,7 +53,7 @@ class ResourceManager:
     def _answer(self, call: Call) -> Reply:
         match = self._router.match(call.method, call.path)
         if match is not None and match.route is not None:
-            call.operation = match.route.operation
+            call.operation, call.action = match.route.operation, match.route.action
         call.principal = self._authenticate(call)
         _check_version(call)
         route = _route(call, match)
