@@ -123,7 +123,10 @@ class Limits:
         with self._lock:
             now = self._clock()
             if door is not None:
-                self._front_door[call].lower(door, now)
+                bucket = self._front_door[call]
+                # None left: what Azure adds comes at the end of a second that may just have begun. To count on it piece by
+                # piece would be to send into the empty bucket again and again, every eleventh call.
+                bucket.lower(door or -bucket.per_second, now)
             counted = [left for policy, left in provider.items() if self._counts_all_vms(policy, left)]
             if counted:
                 self._compute[call].lower(min(counted), now)
