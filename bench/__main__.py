@@ -6,14 +6,14 @@ import os
 import platform
 import sys
 
-from bench import burst, hook, steps
+from bench import burst, hook, simulator, steps
 from bench.figures import Figure, table
 
 
 def main() -> int:
     """Exit 0 even where a target is missed: machines differ, and the table says so."""
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; medians\n")
-    figures: list[Figure] = [*hook.measure(), *burst.measure(), *steps.measure()]
+    figures: list[Figure] = [*hook.measure(), *burst.measure(), *steps.measure(), *simulator.measure()]
     print(table(figures))
     return 0
 

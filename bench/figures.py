@@ -9,12 +9,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """`values` in `unit`, one a run; `target` is what is aimed for at most (None = told for information)."""
+    """`values` in `unit`, one a run; `target` is what is aimed for at most, or `at_least` (None = told for information)."""
 
     what: str
     unit: str
     values: Sequence[float]
     target: float | None = None
+    at_least: bool = False
+
+    @property
+    def met(self) -> bool:
+        """Whether the median is on the right side of the target."""
+        return self.target is None or (self.median >= self.target if self.at_least else self.median <= self.target)
 
     @property
     def median(self) -> float:
@@ -27,8 +33,8 @@ def table(figures: Iterable[Figure]) -> str:
     rows = [("what", "median", "min .. max", "target", "")]
     for figure in figures:
         span = f"{min(figure.values):.4g} .. {max(figure.values):.4g}"
-        target = "" if figure.target is None else f"<= {figure.target:g} {figure.unit}"
-        verdict = "" if figure.target is None else "met" if figure.median <= figure.target else "MISSED"
+        target = "" if figure.target is None else f"{'>=' if figure.at_least else '<='} {figure.target:g} {figure.unit}"
+        verdict = "" if figure.target is None else "met" if figure.met else "MISSED"
         rows.append((figure.what, f"{figure.median:.4g} {figure.unit}", span, target, verdict))
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
