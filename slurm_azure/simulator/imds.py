@@ -1,34 +1,48 @@
 """The Instance Metadata Service, which knows its caller by the address the call comes from.
 
 Source: "Azure Instance Metadata Service for virtual machines" and "How to use managed identities for Azure resources on an
-Azure VM to acquire an access token" (Microsoft Learn).
+Azure VM to acquire an access token", "Azure Metadata Service: Scheduled Events for Linux VMs" (Microsoft Learn).
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from slurm_azure.simulator.call import Call, Reply
 from slurm_azure.simulator.estate import Principal
+from slurm_azure.simulator.faults.faults import Faults
 from slurm_azure.simulator.resource_id import same
 from slurm_azure.simulator.tokens import Tokens
+from slurm_azure.simulator.world import scheduled_events
 from slurm_azure.simulator.world.vm import VirtualMachine, unpacked
 from slurm_azure.simulator.world.world import World
 
 VERSIONS = ("2018-02-01", "2019-06-01", "2020-06-01", "2020-09-01", "2021-01-01", "2021-02-01", "2021-03-01", "2021-08-01")
 TOKEN_LIFETIME = 86399  # seconds, as in the documented sample
 _INSTANCE = "/metadata/instance"
+_EVENTS = "/metadata/scheduledevents"
 
 
 class InstanceMetadata:
     """Answers at 169.254.169.254."""
 
-    def __init__(self, world: World, tokens: Tokens, is_resource: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        world: World,
+        tokens: Tokens,
+        is_resource: Callable[[str], bool],
+        events_delay: float = 0.0,
+        faults: Faults | None = None,
+    ) -> None:
+        """`events_delay`: how many seconds the answer that enables Scheduled Events takes ("up to two minutes")."""
         self._world = world
+        self._events_delay = events_delay
         self._tokens = tokens
         self._is_resource = is_resource
+        self._faults = faults or Faults()
 
     def answer(self, call: Call) -> Reply | None:
         """The answer, or None where the path is not the metadata service's."""
@@ -36,6 +50,7 @@ class InstanceMetadata:
         if not path.startswith("/metadata"):
             return None
         call.operation = _operation(path)
+        self._faults.before(call)
         if call.headers.get("Metadata", "").lower() != "true":
             if path == "/metadata/identity/oauth2/token":
                 return _identity_error("invalid_request", "Required metadata header not specified")
@@ -44,25 +59,39 @@ class InstanceMetadata:
             return _bad("Bad request. Requests that went through a proxy are not served")
         if path == "/metadata/versions":
             return Reply(200, {"apiVersions": list(VERSIONS)})
-        if call.method != "GET" and path != "/metadata/scheduledevents":
+        if call.method != "GET" and (path != _EVENTS or call.method != "POST"):
             return Reply(405, {"error": "Method not allowed"})
         vm = self._world.vms_by_address.get(call.remote)
         if vm is None:
             return Reply(404, {"error": f"Not found: no virtual machine has the address {call.remote}"})
         if not re.fullmatch(r"20\d\d-\d\d-\d\d", call.api_version):
-            what = "is invalid" if call.api_version else "was not specified in the request"
-            newest = list(reversed(VERSIONS))[:3]
-            return Reply(400, {"error": f"Bad request. api-version {what}", "newest-versions": newest})
+            return _bad_version(call.api_version, VERSIONS)
         return self._for_vm(call, path, vm)
 
     def _for_vm(self, call: Call, path: str, vm: VirtualMachine) -> Reply:
         if path == "/metadata/identity/oauth2/token":
             return self._token(call, vm)
-        if path == "/metadata/scheduledevents" and call.method == "GET":
-            return Reply(200, {"DocumentIncarnation": 1, "Events": []})
+        if path == _EVENTS:
+            return self._events(call, vm)
         if path == _INSTANCE or path.startswith(_INSTANCE + "/"):
             return _instance(call, vm)
         return Reply(404, {"error": "Not found"})
+
+    def _events(self, call: Call, vm: VirtualMachine) -> Reply:
+        """The events that concern the caller or its companions (GET), or their start before their time (POST): 200 for
+        known ids, 400 for anything else ("A 400 error code indicates that the request header or payload was malformed")."""
+        if call.api_version not in scheduled_events.VERSIONS:
+            return _bad_version(call.api_version, scheduled_events.VERSIONS)
+        events = self._world.events
+        first = events.asked(vm)
+        if call.method == "GET":
+            return Reply(200, events.document(vm, call.api_version), delay=self._events_delay if first else 0.0)
+        ids = _start_requests(call.body)
+        if ids is None:
+            return _bad("Bad request. The body has to be StartRequests: a list of objects with an EventId each")
+        if not events.approve(vm, ids):
+            return _bad("Bad request. An EventId is not that of an event that is scheduled")
+        return Reply(200)
 
     def _token(self, call: Call, vm: VirtualMachine) -> Reply:
         resource = call.query.get("resource", "")
@@ -243,9 +272,24 @@ def network(vm: VirtualMachine) -> dict[str, Any]:
 def _operation(path: str) -> str:
     if path.startswith("/metadata/identity"):
         return "Imds_IdentityToken"
-    if path.startswith("/metadata/scheduledevents"):
+    if path.startswith(_EVENTS):
         return "Imds_ScheduledEvents"
     return "Imds_Instance" if path.startswith(_INSTANCE) else "Imds_Other"
+
+
+def _start_requests(body: bytes) -> list[str] | None:
+    """The ids in the body of a POST, None if it is none."""
+    try:
+        requests = json.loads(body)["StartRequests"]
+        ids = [request["EventId"] for request in requests]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return ids if ids and all(isinstance(identity, str) for identity in ids) else None
+
+
+def _bad_version(version: str, known: Sequence[str]) -> Reply:
+    what = "is invalid" if version else "was not specified in the request"
+    return Reply(400, {"error": f"Bad request. api-version {what}", "newest-versions": list(reversed(known))[:3]})
 
 
 def _bad(text: str) -> Reply:

@@ -49,6 +49,10 @@ class SimulatorOptions:
     create_seconds: Distribution = _SHORT
     boot_seconds: Distribution = _LONG
     delete_seconds: Distribution = _LONG
+    force_delete_seconds: Distribution = _SHORT
+    stop_seconds: Distribution = _SHORT
+    eviction_seconds: Distribution = _SHORT
+    events_delay: float = 0.0
     page_size: int = 200
     retry_after: int = 10
     seed: int | None = None
@@ -74,6 +78,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="until one of grade none is ready [%(default)s]",
     )
     add("--delete-seconds", metavar="SPAN", default="lognormal(20,40)", help="until a deleted VM is gone [%(default)s]")
+    add("--force-delete-seconds", metavar="SPAN", default="2", help="the same, if deleted by force [2]")
+    add("--stop-seconds", metavar="SPAN", default="2", help="until a guest has shut down [2]")
+    add("--eviction-seconds", metavar="SPAN", default="2", help="from simulateEviction to the notice; Azure: up to 30 min [2]")
+    add("--events-delay", metavar="SECONDS", type=float, default=0.0, help="of the first reply of Scheduled Events [0]")
     add = parser.add_argument_group("behaviour").add_argument
     add("--page-size", metavar="N", type=int, default=200, help="items on one page of a list [200]")
     add("--retry-after", metavar="SECONDS", type=int, default=10, help="Retry-After of operations; 0 = none [10]")
@@ -134,6 +142,8 @@ def from_arguments(arguments: argparse.Namespace) -> SimulatorOptions:
         sys.exit(0)
     if arguments.page_size < 1 or arguments.boot_parallel < 1 or arguments.retry_after < 0:
         raise UsageError("--page-size and --boot-parallel have to be at least 1, --retry-after at least 0")
+    if arguments.events_delay < 0:
+        raise UsageError("--events-delay has to be at least 0")
     if arguments.clock_factor <= 0 or arguments.list_lag < 0 or arguments.role_lag < 0:
         raise UsageError("--clock-factor has to be above 0, --list-lag and --role-lag at least 0")
     return SimulatorOptions(
@@ -152,6 +162,10 @@ def from_arguments(arguments: argparse.Namespace) -> SimulatorOptions:
         create_seconds=timing.parse(arguments.create_seconds),
         boot_seconds=timing.parse(arguments.boot_seconds),
         delete_seconds=timing.parse(arguments.delete_seconds),
+        force_delete_seconds=timing.parse(arguments.force_delete_seconds),
+        stop_seconds=timing.parse(arguments.stop_seconds),
+        eviction_seconds=timing.parse(arguments.eviction_seconds),
+        events_delay=arguments.events_delay,
         page_size=arguments.page_size,
         retry_after=arguments.retry_after,
         seed=arguments.seed,

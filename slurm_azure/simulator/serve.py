@@ -18,11 +18,14 @@ from aiohttp import web
 
 from slurm_azure.errors import UsageError
 from slurm_azure.simulator import estate as estates
+from slurm_azure.simulator.arm import not_simulated
 from slurm_azure.simulator.arm.asynchronous import OperationRequests
+from slurm_azure.simulator.arm.boot_diagnostics import BootDiagnostics
 from slurm_azure.simulator.arm.capacity_reservations import CapacityReservations
 from slurm_azure.simulator.arm.disks import Disks
 from slurm_azure.simulator.arm.groups import Groups
 from slurm_azure.simulator.arm.network import Network
+from slurm_azure.simulator.arm.power import PowerRequests
 from slurm_azure.simulator.arm.proximity_placement_groups import ProximityPlacementGroups
 from slurm_azure.simulator.arm.roles import Roles
 from slurm_azure.simulator.arm.scale_sets import ScaleSets
@@ -105,7 +108,13 @@ class Simulator:
         grades = Grades(options.machines, options.machines_for, self._makers(world, ca_file))
         faults = Faults()
         world.history.lag = lambda: max(options.list_lag, faults.list_lag())
-        timings = Timings(options.create_seconds, options.delete_seconds)
+        timings = Timings(
+            options.create_seconds,
+            options.delete_seconds,
+            options.force_delete_seconds,
+            options.stop_seconds,
+            options.eviction_seconds,
+        )
         self._provisioning = Provisioning(world, grades, timings, faults)
         tokens = Tokens(options.folder, estate.tenant, self._token_clock)
         cloud = self._cloud(world, tokens, faults)
@@ -114,7 +123,7 @@ class Simulator:
         await grades.start()  # the addresses to listen on may be of the network that this makes
         outside = Door(cloud, "https", self._clock, self.journal, faults, self._recorder)
         management = await self._listen(options.listen, outside, context)
-        metadata = InstanceMetadata(world, tokens, self._is_resource)
+        metadata = InstanceMetadata(world, tokens, self._is_resource, options.events_delay)
         link_local: list[Service] = [metadata, WireServer(world, self._provisioning)]
         inside = Door(link_local, "http", self._clock, self.journal, faults, self._recorder)
         imds = [await self._listen(at, inside) for at in options.imds]
@@ -131,8 +140,12 @@ class Simulator:
         authorization = Authorization(world.estate, self._clock, options.role_lag)
         known = [principal.object_id for principal in world.principals.values()]
         self.throttling = throttling = Throttling(self._clock, options.throttling, partial(subject, world), known)
+        diagnostics = BootDiagnostics(world)
         routes = [
             *VirtualMachines(world, self._provisioning, size, wait).routes(),
+            *PowerRequests(world, self._provisioning, wait).routes(),
+            *diagnostics.routes(),
+            *not_simulated.routes(),
             *Network(world, size, wait).routes(),
             *Disks(world, size, wait).routes(),
             *Groups(world).routes(),
@@ -147,7 +160,7 @@ class Simulator:
         vaults = Vaults(world.estate.vaults, tokens, self._clock, lambda call: _authority(call, tenant), authorization)
         login = Login(tokens, world.estate.service_principals, self._token_clock, self._is_resource)
         manager = ResourceManager(world, tokens, routes, self._is_management, authorization, throttling, faults)
-        return [Prices(world), vaults, login, manager]
+        return [Prices(world), diagnostics, vaults, login, manager]
 
     def _makers(self, world: World, ca_file: Path) -> dict[str, Callable[[], Hypervisor]]:
         options = self._options

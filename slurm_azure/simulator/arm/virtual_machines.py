@@ -7,8 +7,9 @@ from typing import Any
 
 from slurm_azure.simulator.arm import asynchronous, vm_json
 from slurm_azure.simulator.arm.paging import page
+from slurm_azure.simulator.arm.power import find, flag
 from slurm_azure.simulator.call import Call, Reply
-from slurm_azure.simulator.refusal import Refusal, invalid_parameter, marked_for_deletion, resource_not_found
+from slurm_azure.simulator.refusal import Refusal, invalid_parameter, marked_for_deletion
 from slurm_azure.simulator.resource_id import COMPUTE, location_name
 from slurm_azure.simulator.routes import Route
 from slurm_azure.simulator.world import vm_change, vm_factory, vm_request
@@ -52,8 +53,8 @@ class VirtualMachines:
         group = self._world.group(call.parameters["subscriptionId"], call.parameters["resourceGroupName"])
         name = call.parameters["vmName"]
         vm = group.vms.get(name.lower())
-        if vm is not None and vm.provisioning == DELETING:
-            raise marked_for_deletion("create/update", vm.name)
+        if vm is not None and vm.provisioning != CREATING:
+            self._provisioning.admit(vm, "create/update")
         _check_conditions(call, vm)
         body = call.json_object()
         if vm is not None:
@@ -79,7 +80,7 @@ class VirtualMachines:
 
     def patch(self, call: Call) -> Reply:
         """Change a VM that exists: what the body has takes the place of what the VM has."""
-        vm = self._find(call)
+        vm = find(self._world, call)
         if vm.provisioning == DELETING:
             raise marked_for_deletion("update", vm.name)
         _check_conditions(call, vm)
@@ -88,7 +89,7 @@ class VirtualMachines:
 
     def get(self, call: Call) -> Reply:
         """The VM, with what `$expand` asks for."""
-        vm = self._find(call)
+        vm = find(self._world, call)
         expand = call.query.get("$expand", "")
         if expand and not {part.strip().lower() for part in expand.split(",")} <= {"instanceview", "userdata"}:
             raise invalid_parameter("$expand", f"The value of parameter $expand is invalid: '{expand}'.")
@@ -96,15 +97,16 @@ class VirtualMachines:
 
     def view(self, call: Call) -> Reply:
         """The VM's run-time state."""
-        return Reply(200, vm_json.instance_view(self._find(call)))
+        return Reply(200, vm_json.instance_view(find(self._world, call)))
 
     def delete(self, call: Call) -> Reply:
         """Begin to delete (202), or say that there is nothing to delete (204)."""
         group = self._world.group(call.parameters["subscriptionId"], call.parameters["resourceGroupName"])
         vm = group.vms.get(call.parameters["vmName"].lower())
+        force = flag(call, "forceDeletion")
         if vm is None:
             return Reply(204)
-        operation = self._provisioning.delete(vm)
+        operation = self._provisioning.delete(vm, force)
         return Reply(202, None, asynchronous.headers(call, operation, self._retry_after, location=True, provider=COMPUTE))
 
     def list_group(self, call: Call) -> Reply:
@@ -138,14 +140,6 @@ class VirtualMachines:
     def _page(self, call: Call, vms: Iterable[VirtualMachine]) -> Reply:
         tenant = self._world.estate.tenant
         return page(call, vms, lambda vm: vm.sequence, lambda vm: vm_json.model(vm, tenant), self._page_size)
-
-    def _find(self, call: Call) -> VirtualMachine:
-        group = self._world.group(call.parameters["subscriptionId"], call.parameters["resourceGroupName"])
-        name = call.parameters["vmName"]
-        vm = group.vms.get(name.lower())
-        if vm is None:
-            raise resource_not_found(_KIND, name, group.name)
-        return vm
 
 
 def _check_conditions(call: Call, vm: VirtualMachine | None) -> None:

@@ -192,8 +192,8 @@ def circle_of(vm: VirtualMachine) -> str:
 
 
 def _hears(vm: VirtualMachine, event: Event) -> bool:
-    """The page: "GPU accelerated Virtual Machines in a scale set using one fault domain (FD = 1) only receive scheduled events for the
-    impacted resource." A scale set of one fault domain is one that gives its VMs none of their own."""
+    """GPU VMs of a scale set with one fault domain hear of their own events alone (a note of the page). A VM's set is taken for
+    such a one if the VM has no fault domain of its own."""
     if vm in event.vms:
         return True
     accelerated = str(vm.model["hardwareProfile"]["vmSize"]).lower().startswith("standard_n")
