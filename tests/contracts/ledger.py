@@ -84,7 +84,8 @@ class Ledger:
         page = Page(test)
         with file.open(encoding="utf-8") as lines:
             for line in lines:
-                page.add(json.loads(line))
+                if line.endswith("\n"):  # the last one may be half a line: the simulator was killed
+                    page.add(json.loads(line))
         self.close(page)
 
     def as_json(self) -> dict[str, Any]:

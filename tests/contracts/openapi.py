@@ -187,6 +187,9 @@ def _response_body(operation: Operation, response: str, exchange: Exchange) -> I
     if status >= 400:
         yield from _error(operation, response, exchange)
         return
+    if exchange.get("raw"):
+        yield "it is no JSON"
+        return
     if "schema" not in operation.responses[response].value:
         if body is not None:
             yield "there should be none"

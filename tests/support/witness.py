@@ -15,9 +15,11 @@ class Witness:
     All answers are judged, and requests of the product and of the SDK; what a test sends by hand is often wrong on purpose.
     """
 
-    def __init__(self, requests: bool = True) -> None:
+    def __init__(self, requests: bool = True, book: ledger.Ledger = ledger.LEDGER) -> None:
+        """`requests`: whether requests are judged at all; `book` is where all that was seen goes in the end."""
         self._page = ledger.Page(os.environ.get("PYTEST_CURRENT_TEST", ""))
         self._requests = requests
+        self._book = book
         self._failure: Exception | None = None
 
     def add(self, call: Call, reply: Reply) -> None:
@@ -36,4 +38,4 @@ class Witness:
         """Add what was seen to the ledger of the whole run; raises AssertionError where something is not as it should be."""
         if self._failure is not None:
             raise self._failure
-        ledger.LEDGER.close(self._page)
+        self._book.close(self._page)
