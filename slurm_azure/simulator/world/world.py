@@ -7,17 +7,26 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from slurm_azure.simulator.clock import Clock
-from slurm_azure.simulator.estate import Estate, Principal, SubscriptionPlan
+from slurm_azure.simulator.estate import Estate, NetworkPlan, Principal, SubscriptionPlan
 from slurm_azure.simulator.refusal import Refusal
-from slurm_azure.simulator.resource_id import location_name, subnet_id
+from slurm_azure.simulator.resource_id import NETWORK, location_name, resource_id
 from slurm_azure.simulator.world import placement
 from slurm_azure.simulator.world.capacity import Capacity
 from slurm_azure.simulator.world.disks import Disk
 from slurm_azure.simulator.world.history import History
 from slurm_azure.simulator.world.network import NetworkInterface, Subnet, new_subnet
-from slurm_azure.simulator.world.operations import Operations, new_uuid
+from slurm_azure.simulator.world.operations import Operation, Operations, new_uuid
+from slurm_azure.simulator.world.placement_resources import (
+    AvailabilitySet,
+    CapacityReservationGroup,
+    ProximityPlacementGroup,
+    ScaleSet,
+)
+from slurm_azure.simulator.world.price_list import PriceList
 from slurm_azure.simulator.world.quotas import Quotas
 from slurm_azure.simulator.world.scheduled_events import ScheduledEvents
+from slurm_azure.simulator.world.skus import Skus
+from slurm_azure.simulator.world.virtual_networks import NetworkRecord, VirtualNetwork
 from slurm_azure.simulator.world.vm import VirtualMachine
 
 
@@ -31,6 +40,21 @@ class ResourceGroup:
     vms: dict[str, VirtualMachine] = field(default_factory=dict)
     interfaces: dict[str, NetworkInterface] = field(default_factory=dict)
     disks: dict[str, Disk] = field(default_factory=dict)
+    scale_sets: dict[str, ScaleSet] = field(default_factory=dict)
+    proximity_groups: dict[str, ProximityPlacementGroup] = field(default_factory=dict)
+    reservation_groups: dict[str, CapacityReservationGroup] = field(default_factory=dict)
+    availability_sets: dict[str, AvailabilitySet] = field(default_factory=dict)
+    networks: dict[str, VirtualNetwork] = field(default_factory=dict)
+    security_groups: dict[str, NetworkRecord] = field(default_factory=dict)
+    public_addresses: dict[str, NetworkRecord] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    managed_by: str | None = None
+    deleting: Operation | None = None
+
+    @property
+    def id(self) -> str:
+        """Its resource id."""
+        return f"/subscriptions/{self.subscription}/resourceGroups/{self.name}"
 
 
 class World:
@@ -42,8 +66,11 @@ class World:
         self.random = source
         self.history = History(clock)
         self.operations = Operations(clock, source)
-        self.quotas = Quotas()
-        self.capacity = Capacity()
+        offering = estate.offering
+        self.skus = Skus(offering.sizes, offering.restrictions)
+        self.quotas = Quotas(offering.quotas)
+        self.capacity = Capacity(offering.capacity)
+        self.prices = PriceList(self.skus, offering.prices)
         self.events = ScheduledEvents(clock, source)
         self.subscriptions = {plan.id.lower(): plan for plan in estate.subscriptions}
         self.groups: dict[tuple[str, str], ResourceGroup] = {}
@@ -62,12 +89,28 @@ class World:
         for name, location in plan.resource_groups.items():
             self.groups[plan.id.lower(), name.lower()] = ResourceGroup(plan.id, name, location)
         for network in plan.networks:
-            for subnet in network.subnets:
-                identity = subnet_id(plan.id, network.resource_group, network.name, subnet.name)
-                location = location_name(plan.resource_groups[network.resource_group])
-                self.subnets[identity.lower()] = new_subnet(identity, subnet.name, location, subnet.prefix)
+            self._build_network(plan, network)
         for identity_principal in plan.identities:
             self.identities[str(identity_principal.resource_id).lower()] = identity_principal
+
+    def _build_network(self, plan: SubscriptionPlan, planned: NetworkPlan) -> None:
+        group = self.groups[plan.id.lower(), planned.resource_group.lower()]
+        identity = resource_id(plan.id, group.name, NETWORK, "virtualNetworks", planned.name)
+        prefixes = tuple(subnet.prefix for subnet in planned.subnets)
+        location = location_name(group.location)
+        network = VirtualNetwork(identity, planned.name, location, self.new_uuid(), prefixes, sequence=self.next_sequence())
+        group.networks[network.name.lower()] = network
+        for subnet in planned.subnets:
+            self.add_subnet(network, new_subnet(f"{identity}/subnets/{subnet.name}", subnet.name, location, subnet.prefix))
+
+    def add_subnet(self, network: VirtualNetwork, subnet: Subnet) -> None:
+        """A subnet is there from now on."""
+        network.subnets[subnet.name.lower()] = self.subnets[subnet.id.lower()] = subnet
+
+    def drop_subnet(self, network: VirtualNetwork, subnet: Subnet) -> None:
+        """A subnet that nothing uses is gone."""
+        network.subnets.pop(subnet.name.lower(), None)
+        self.subnets.pop(subnet.id.lower(), None)
 
     def subscription(self, name: str) -> SubscriptionPlan:
         """The subscription of that id; raises Refusal (404 SubscriptionNotFound)."""
@@ -105,6 +148,14 @@ class World:
             return None
         group = self.groups.get((parts[1].lower(), parts[3].lower()))
         return group.interfaces.get(parts[7].lower()) if group else None
+
+    def disk_by_id(self, identity: str) -> Disk | None:
+        """A managed disk by its resource id."""
+        parts = identity.strip("/").split("/")
+        if len(parts) != 8 or parts[6].lower() != "disks":
+            return None
+        group = self.groups.get((parts[1].lower(), parts[3].lower()))
+        return group.disks.get(parts[7].lower()) if group else None
 
     def group_of(self, identity: str) -> ResourceGroup:
         """The resource group that a resource id of ours names."""
