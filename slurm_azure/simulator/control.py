@@ -1,10 +1,12 @@
-"""The control endpoint, for tests and demonstrations: what was asked, what there is. No part of Azure."""
+"""The control endpoint, for tests and demonstrations: what was asked, what there is, what goes wrong. No part of Azure."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from slurm_azure.simulator.call import Call, Reply
+from slurm_azure.simulator.faults.faults import Faults
+from slurm_azure.simulator.faults.requests import FaultRequests
 from slurm_azure.simulator.journal import Journal
 from slurm_azure.simulator.machines.grades import Grades
 from slurm_azure.simulator.routes import Match, Route, Router
@@ -16,7 +18,7 @@ from slurm_azure.simulator.world.world import World
 class Control:
     """Answers on the control address, in plain HTTP and without a token: it listens on loopback."""
 
-    def __init__(self, world: World, provisioning: Provisioning, grades: Grades, journal: Journal) -> None:
+    def __init__(self, world: World, provisioning: Provisioning, grades: Grades, journal: Journal, faults: Faults) -> None:
         self._world = world
         self._provisioning = provisioning
         self._grades = grades
@@ -26,10 +28,12 @@ class Control:
                 Route("GET", "/health", "health", "", self.health),
                 Route("GET", "/requests", "requests", "", self.requests),
                 Route("DELETE", "/requests", "forget requests", "", self.forget),
+                Route("GET", "/operations", "operations", "", self.operations),
                 Route("GET", "/vms", "vms", "", self.vms),
                 Route("GET", "/vms/{name}", "vm", "", self.vm),
                 Route("GET", "/vms/{name}/console", "console", "", self.console),
                 Route("POST", "/vms/{name}/halt", "halt", "", self.halt),
+                *FaultRequests(faults).routes(),
             ]
         )
 
@@ -46,14 +50,39 @@ class Control:
         return Reply(200, {"status": "ok", "time": self._world.clock.now(), "vms": sum(1 for _ in self._all())})
 
     def requests(self, call: Call) -> Reply:
-        """Counts by operation, and the last requests (`?recent=N`, 100 unless told)."""
+        """Counts by operation, and the last requests (`?recent=N`, 100 unless told) with what became of their answers and the
+        faults that struck them; `?operation=` and `?vm=` are patterns of those wanted."""
         recent = call.query.get("recent", "100")
-        return Reply(200, self._journal.as_json(int(recent) if recent.isdigit() else 100))
+        if not (recent.isascii() and recent.isdecimal() and len(recent) < 10):
+            return Reply(400, {"error": f"recent has to be a whole number, not {recent[:40]!r}"})
+        operation, vm = call.query.get("operation", "*"), call.query.get("vm", "*")
+        return Reply(200, self._journal.as_json(int(recent), operation, vm))
 
     def forget(self, call: Call) -> Reply:
         """Start counting anew."""
         self._journal.clear()
         return Reply(204)
+
+    def operations(self, call: Call) -> Reply:
+        """The asynchronous operations on VMs that are running, oldest first."""
+        busy = [(vm, vm.operation) for vm in self._all() if vm.operation is not None]
+        busy.sort(key=lambda pair: pair[1].started)
+        return Reply(
+            200,
+            {
+                "value": [
+                    {
+                        "id": operation.id,
+                        "vm": vm.name,
+                        "resourceGroup": vm.group.name,
+                        "provisioningState": vm.provisioning,
+                        "started": operation.started,
+                        "seconds": round(self._world.clock.now() - operation.started, 3),
+                    }
+                    for vm, operation in busy
+                ]
+            },
+        )
 
     def vms(self, call: Call) -> Reply:
         """All VMs, briefly."""

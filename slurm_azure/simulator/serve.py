@@ -39,6 +39,10 @@ from slurm_azure.simulator.clock import Clock, FastClock, RealClock
 from slurm_azure.simulator.control import Control
 from slurm_azure.simulator.doors import Door, Service
 from slurm_azure.simulator.faults.faults import Faults
+from slurm_azure.simulator.faults.interventions import Interventions
+from slurm_azure.simulator.faults.plan import Plan
+from slurm_azure.simulator.faults.reading import read_file as read_plan
+from slurm_azure.simulator.faults.skew import SkewedClock
 from slurm_azure.simulator.imds import InstanceMetadata
 from slurm_azure.simulator.journal import Journal
 from slurm_azure.simulator.login import Login
@@ -91,10 +95,11 @@ class Simulator:
         self._recorder = recorder
         self._clock = clock or (RealClock() if options.clock_factor == 1 else FastClock(options.clock_factor))
         # Tokens are good for real seconds, however fast the simulated world goes: their holders count real ones.
-        self._token_clock = RealClock() if isinstance(self._clock, FastClock) else self._clock
+        self._token_clock: Clock = RealClock() if isinstance(self._clock, FastClock) else self._clock
         self._doors: list[tuple[web.BaseRunner, web.Server, Door]] = []
         self._own_hosts = {"localhost", "127.0.0.1", options.listen.host, *options.names}
         self._provisioning: Provisioning | None = None
+        self._interventions: Interventions | None = None
         self.throttling: Throttling | None = None
         self.journal = Journal()
 
@@ -106,7 +111,9 @@ class Simulator:
         estate = estates.load(options.estate, options.folder)
         world = World(estate, self._clock, random.Random(options.seed))
         grades = Grades(options.machines, options.machines_for, self._makers(world, ca_file))
-        faults = Faults()
+        plan = read_plan(options.faults) if options.faults is not None else Plan()
+        faults = Faults(world, options.seed)
+        self._token_clock = SkewedClock(self._token_clock, faults.skew)
         world.history.lag = lambda: max(options.list_lag, faults.list_lag())
         timings = Timings(
             options.create_seconds,
@@ -118,19 +125,23 @@ class Simulator:
         self._provisioning = Provisioning(world, grades, timings, faults)
         tokens = Tokens(options.folder, estate.tenant, self._token_clock)
         cloud = self._cloud(world, tokens, faults)
+        assert self.throttling is not None
+        self._interventions = Interventions(world, self._provisioning, self.throttling)
         if self._recorder is None and options.record is not None:
             self._recorder = Recording(options.record)
         await grades.start()  # the addresses to listen on may be of the network that this makes
         outside = Door(cloud, "https", self._clock, self.journal, faults, self._recorder)
         management = await self._listen(options.listen, outside, context)
-        metadata = InstanceMetadata(world, tokens, self._is_resource, options.events_delay)
-        link_local: list[Service] = [metadata, WireServer(world, self._provisioning)]
+        metadata = InstanceMetadata(world, tokens, self._is_resource, options.events_delay, faults)
+        link_local: list[Service] = [metadata, WireServer(world, self._provisioning, faults)]
         inside = Door(link_local, "http", self._clock, self.journal, faults, self._recorder)
         imds = [await self._listen(at, inside) for at in options.imds]
         control = None
         if options.control is not None:
-            service = Control(world, self._provisioning, grades, self.journal)
+            service = Control(world, self._provisioning, grades, self.journal, faults)
             control = await self._listen(options.control, Door([service], "http", self._clock))
+        faults.attach(self._interventions)
+        faults.load(plan)
         return Endpoints(management, ca_file, estate.tenant, tuple(imds), control)
 
     def _cloud(self, world: World, tokens: Tokens, faults: Faults) -> list[Service]:
@@ -157,8 +168,8 @@ class Simulator:
             *OperationRequests(world, wait).routes(),
         ]
         tenant = world.estate.tenant
-        vaults = Vaults(world.estate.vaults, tokens, self._clock, lambda call: _authority(call, tenant), authorization)
-        login = Login(tokens, world.estate.service_principals, self._token_clock, self._is_resource)
+        vaults = Vaults(world.estate.vaults, tokens, self._clock, lambda call: _authority(call, tenant), authorization, faults)
+        login = Login(tokens, world.estate.service_principals, self._token_clock, self._is_resource, faults)
         manager = ResourceManager(world, tokens, routes, self._is_management, authorization, throttling, faults)
         return [Prices(world), diagnostics, vaults, login, manager]
 
@@ -220,6 +231,8 @@ class Simulator:
             await runner.cleanup()
         self._doors.clear()
         await asyncio.sleep(0)
+        if self._interventions is not None:
+            await self._interventions.close()
         if self._provisioning is not None:
             await self._provisioning.close()
         if self._recorder is not None:
