@@ -12,7 +12,7 @@ from slurm_azure.simulator.refusal import Refusal
 
 
 class Addresses:
-    """The addresses of a subnet; the lowest free one is handed out first.
+    """The addresses of a subnet; the lowest free one is handed out first, unless a certain one is asked for.
 
     Azure keeps five for itself: the first four and the last ("Azure Virtual Network FAQ").
     """
@@ -22,28 +22,54 @@ class Addresses:
         self._end = int(prefix.broadcast_address)
         self._next = self._first
         self._returned: list[int] = []
+        self._ahead: set[int] = set()  # asked for by number, and not yet come to
 
     def take(self) -> str | None:
         """An address, or None if there is none left."""
         if self._returned:
             return str(ipaddress.IPv4Address(heapq.heappop(self._returned)))
+        while self._next in self._ahead:
+            self._ahead.discard(self._next)
+            self._next += 1
         if self._next >= self._end:
             return None
         self._next += 1
         return str(ipaddress.IPv4Address(self._next - 1))
 
+    def usable(self, address: ipaddress.IPv4Address) -> bool:
+        """Whether it is one that Azure does not keep for itself."""
+        return self._first <= int(address) < self._end
+
+    def reserve(self, address: ipaddress.IPv4Address) -> bool:
+        """Take this very address, which has to be usable; False if it is taken."""
+        number = int(address)
+        if number >= self._next:
+            if number in self._ahead:
+                return False
+            self._ahead.add(number)
+            return True
+        if number not in self._returned:
+            return False
+        self._returned.remove(number)
+        heapq.heapify(self._returned)
+        return True
+
     def give_back(self, address: str) -> None:
         """An address is free again."""
-        heapq.heappush(self._returned, int(ipaddress.IPv4Address(address)))
+        number = int(ipaddress.IPv4Address(address))
+        if number in self._ahead:
+            self._ahead.discard(number)
+        else:
+            heapq.heappush(self._returned, number)
 
     def free(self) -> int:
         """How many are left."""
-        return max(0, self._end - self._next) + len(self._returned)
+        return max(0, self._end - self._next) - len(self._ahead) + len(self._returned)
 
 
 @dataclass(slots=True, eq=False)
 class Subnet:
-    """A subnet; `gateway` is its first address."""
+    """A subnet; `gateway` is its first address, `settings` are further properties as sent."""
 
     id: str
     name: str
@@ -52,6 +78,7 @@ class Subnet:
     addresses: Addresses
     gateway: str
     interfaces: dict[str, NetworkInterface] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def take_address(self) -> str:
         """An address for an interface; raises Refusal (400 SubnetIsFull, text as the Network resource provider gives it)."""
