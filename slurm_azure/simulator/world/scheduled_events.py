@@ -196,7 +196,7 @@ def _hears(vm: VirtualMachine, event: Event) -> bool:
     such a one if the VM has no fault domain of its own."""
     if vm in event.vms:
         return True
-    accelerated = str(vm.model["hardwareProfile"]["vmSize"]).lower().startswith("standard_n")
+    accelerated = vm.size.name.lower().startswith("standard_n")
     return not (accelerated and "virtualMachineScaleSet" in vm.model and "platformFaultDomain" not in vm.model)
 
 

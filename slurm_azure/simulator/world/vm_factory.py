@@ -8,7 +8,7 @@ from typing import Any
 from slurm_azure.simulator.estate import Principal
 from slurm_azure.simulator.refusal import Refusal
 from slurm_azure.simulator.resource_id import COMPUTE, location_name, resource_id
-from slurm_azure.simulator.world import placement, size_rules, vm_disks, vm_interfaces
+from slurm_azure.simulator.world import placement, size_rules, spot_price, vm_disks, vm_interfaces
 from slurm_azure.simulator.world.regions import REGIONS
 from slurm_azure.simulator.world.vm import VirtualMachine, packed
 from slurm_azure.simulator.world.vm_request import VmRequest
@@ -58,6 +58,7 @@ def make(world: World, group: ResourceGroup, name: str, request: VmRequest) -> V
 def _admit(world: World, vm: VirtualMachine, request: VmRequest) -> None:
     """All that can be refused, and is either there altogether afterwards or (Refusal) not at all: quota, disks that are to be
     attached, placement, interfaces with their addresses."""
+    spot_price.check(world.prices, vm, spot_price.CREATE)
     vm_disks.check(world, vm)
     world.quotas.take(vm)
     try:

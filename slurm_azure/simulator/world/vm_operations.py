@@ -13,6 +13,7 @@ from typing import Final
 
 from slurm_azure.simulator.refusal import Refusal, marked_for_deletion
 from slurm_azure.simulator.world import operations as op
+from slurm_azure.simulator.world import spot_price
 from slurm_azure.simulator.world.hosting import Hosting
 from slurm_azure.simulator.world.scheduled_events import MINIMUM_NOTICE, REBOOT, REDEPLOY, TERMINATE, USER
 from slurm_azure.simulator.world.vm import CREATING, DELETING, FAILED, UPDATING, VirtualMachine, part
@@ -37,6 +38,8 @@ class VmOperations(Hosting):
         and ends with it. On Azure the OS disk would still have what was written to it.
         """
         self.admit(vm, "start")
+        if not vm.hosted:
+            spot_price.check(self._world.prices, vm, spot_price.START)
         operation = self._begin(vm, UPDATING)
         if vm.power in ("starting", "running"):
             self._succeed(vm)

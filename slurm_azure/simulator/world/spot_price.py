@@ -1,0 +1,27 @@
+"""What a Spot VM may cost at most: its billingProfile.maxPrice against the price of the moment.
+
+Code and text: "Error messages for Azure Spot Virtual Machines and scale sets"; -1 or none = up to the price on demand, which a
+Spot price never exceeds: "Use Azure Spot Virtual Machines" (both Microsoft Learn). The names of operations are not documented.
+"""
+
+from __future__ import annotations
+
+from slurm_azure.simulator.refusal import Refusal
+from slurm_azure.simulator.world.price_list import PriceList
+from slurm_azure.simulator.world.vm import VirtualMachine, part
+
+CREATE, START = "Create VM", "Start VM"
+
+
+def check(prices: PriceList, vm: VirtualMachine, operation: str) -> None:
+    """Raises Refusal (409) if `vm` is Spot and its size costs more now than it may."""
+    most = part(vm.model, "billingProfile").get("maxPrice", -1)
+    price = prices.spot(vm.size.name, vm.location) if vm.spot else None
+    if price is None or most == -1 or most >= price:
+        return
+    raise Refusal(
+        409,
+        "SpotPriceGreaterThanProvidedMaxPrice",
+        f"Unable to perform operation '{operation}' since the provided max price '{most} USD' is lower than the current spot "
+        f"price '{price} USD' for Azure Spot Virtual Machine size '{vm.size.name}'.",
+    )
