@@ -28,7 +28,7 @@ def run(options: argparse.Namespace, context: Context) -> int:
     except ModuleNotFoundError as error:
         raise _missing(error) from None
     logging.getLogger().setLevel(logging.WARNING if context.quiet else logging.DEBUG if context.verbose else logging.INFO)
-    serve(settings)
+    serve(settings, context.quiet)
     return 0
 
 

@@ -12,7 +12,7 @@ from slurm_azure.simulator.options import add_arguments, from_arguments
 
 def main() -> int:
     """Parse the command line, serve until SIGINT or SIGTERM, return the exit code."""
-    parser = argparse.ArgumentParser(prog="slurm_azure.simulator", description="A simulated Azure.")
+    parser = argparse.ArgumentParser(prog="python -m slurm_azure.simulator", description="A simulated Azure.")
     add_arguments(parser)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     try:

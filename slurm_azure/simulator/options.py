@@ -66,6 +66,10 @@ class SimulatorOptions:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the simulator's arguments to a parser."""
+    parser.epilog = (
+        "When it is ready it prints a JSON object in one line on stdout (endpoint, ca_file, tenant, imds, control), and a hint "
+        "for people on stderr. docs/simulator.md tells what is simulated, and how truly."
+    )
     _add_places(parser)
     _add_machines(parser)
     span = "seconds such as 2, uniform(1,3) or lognormal(20,40) (median, 95th percentile)"
@@ -85,13 +89,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("behaviour").add_argument
     add("--page-size", metavar="N", type=int, default=200, help="items on one page of a list [200]")
     add("--retry-after", metavar="SECONDS", type=int, default=10, help="Retry-After of operations; 0 = none [10]")
-    add("--seed", metavar="N", type=int, help="make ids, spans of time and faults repeatable")
-    add("--no-throttling", action="store_true", help="no limit to the rate of requests")
-    add("--clock-factor", metavar="N", type=float, default=1.0, help="let simulated time pass N times as fast [1]")
-    add("--list-lag", metavar="SECONDS", type=float, default=0.0, help="let lists of VMs be behind by so much [0]")
+    add("--seed", metavar="N", type=int, help="make ids, spans of time and faults repeatable [random]")
+    add("--no-throttling", action="store_true", help="no limit to the rate of requests [limits as documented]")
+    add(
+        "--clock-factor",
+        metavar="N",
+        type=float,
+        default=1.0,
+        help="let simulated time pass N times as fast; not for real machines [1]",
+    )
+    add("--list-lag", metavar="SECONDS", type=float, default=0.0, help="let lists of VMs, interfaces and disks be behind [0]")
     add("--role-lag", metavar="SECONDS", type=float, default=0.0, help="until a new role assignment takes effect [0]")
-    add("--faults", metavar="FILE", type=Path, help="YAML or JSON: what is to go wrong, and when")
-    add("--record", metavar="FILE", type=Path, help="write each request with its answer to FILE, one JSON object a line")
+    add("--faults", metavar="FILE", type=Path, help="YAML or JSON: what is to go wrong, and when [nothing]")
+    add("--record", metavar="FILE", type=Path, help="write each request with its answer to FILE, a JSON object a line [off]")
 
 
 def _add_places(parser: argparse.ArgumentParser) -> None:
@@ -104,16 +114,16 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
         help="certificates, keys, machines [%(default)s]",
     )
     add("--listen", metavar="ADDR:PORT", default="127.0.0.1:8443", help="TLS: ARM, login, key vaults [%(default)s]")
-    add("--names", metavar="NAME", nargs="+", default=[], help="further DNS names or addresses for the certificate")
+    add("--names", metavar="NAME", nargs="+", default=[], help="more names or addresses for the certificate [none]")
     add(
         "--imds",
         metavar="ADDR:PORT",
         action="append",
         default=[],
-        help="plain HTTP: IMDS and wire server (repeatable)",
+        help="plain HTTP: IMDS and wire server (repeatable) [off]",
     )
-    add("--control", metavar="ADDR:PORT", help="plain HTTP for tests: requests seen, VMs")
-    add("--estate", metavar="FILE", type=Path, help="JSON: tenant, subscriptions, networks, principals, vaults")
+    add("--control", metavar="ADDR:PORT", help="plain HTTP for tests: requests, VMs, faults [off]")
+    add("--estate", metavar="FILE", type=Path, help="JSON: what there is before anyone calls [built in]")
     add("--print-estate", action="store_true", help="print the built-in estate and end")
 
 
@@ -125,11 +135,11 @@ def _add_machines(parser: argparse.ArgumentParser) -> None:
         metavar="PATTERN=GRADE",
         action="append",
         default=[],
-        help="grade by computer name (repeatable)",
+        help="grade by computer name (repeatable) [none]",
     )
-    add("--image", metavar="DIR", type=Path, help="root file system of namespace machines")
+    add("--image", metavar="DIR", type=Path, help="root file system of namespace machines [none]")
     add("--bridge", metavar="NAME", default="br0", help="bridge that namespace machines are attached to [br0]")
-    add("--exports", metavar="DIR", type=Path, help="folders behind the NFS exports of the site")
+    add("--exports", metavar="DIR", type=Path, help="folders behind the NFS exports of the site [none]")
     add("--boot-parallel", metavar="N", type=int, default=8, help="machines that boot at the same time [8]")
 
 

@@ -43,6 +43,7 @@ from slurm_azure.simulator.faults.interventions import Interventions
 from slurm_azure.simulator.faults.plan import Plan
 from slurm_azure.simulator.faults.reading import read_file as read_plan
 from slurm_azure.simulator.faults.skew import SkewedClock
+from slurm_azure.simulator.hint import hint
 from slurm_azure.simulator.imds import InstanceMetadata
 from slurm_azure.simulator.journal import Journal
 from slurm_azure.simulator.login import Login
@@ -244,22 +245,26 @@ def _authority(call: Call, tenant: str) -> str:
     return f"{base}/{tenant}"
 
 
-async def serve(options: SimulatorOptions) -> None:
-    """Run until SIGINT or SIGTERM; when ready, print one JSON line with the endpoints on stdout."""
+async def serve(options: SimulatorOptions, quiet: bool = False) -> None:
+    """Run until SIGINT or SIGTERM; when ready, print one JSON line with the endpoints on stdout and, unless `quiet`, some
+    lines for people on stderr."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
     simulator = Simulator(options)
     try:
-        endpoints = await simulator.start()
-        sys.stdout.write(json.dumps(endpoints.as_json()) + "\n")
+        found = await simulator.start()
+        sys.stdout.write(json.dumps(found.as_json()) + "\n")
         sys.stdout.flush()
+        if not quiet:
+            built_in = options.estate is None
+            sys.stderr.write(hint(found.management, found.ca_file, found.tenant, found.control, built_in))
         await stopped.wait()
     finally:
         await simulator.stop()
 
 
-def run(options: SimulatorOptions) -> None:
+def run(options: SimulatorOptions, quiet: bool = False) -> None:
     """Run the simulator in an event loop of its own."""
-    asyncio.run(serve(options))
+    asyncio.run(serve(options, quiet))

@@ -85,3 +85,20 @@ def test_mistakes_are_one_line_and_an_exit_code(tmp_path: Path, arguments: list[
     assert done.returncode == code
     assert words in done.stderr
     assert len(done.stderr.splitlines()) == 1, done.stderr
+
+
+def test_a_person_is_told_how_to_get_there(tmp_path: Path) -> None:
+    """On stderr: endpoint, CA and an environment that a shell takes; the secret itself is not shown."""
+    process = subprocess.Popen([*COMMAND, "--folder", str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    ready = json.loads(process.stdout.readline())
+    process.terminate()
+    _, told = process.communicate(timeout=10)
+    secret = (tmp_path / "daemon.secret").read_text()
+    assert ready["endpoint"] in told
+    assert ready["control"] in told
+    assert secret not in told
+    exports = "\n".join(line.strip() for line in told.splitlines() if line.strip().startswith("export "))
+    shell = f'{exports}\nprintf "%s\\n" "$AZURE_CLIENT_SECRET" "$REQUESTS_CA_BUNDLE" "$AZURE_TENANT_ID"'
+    done = subprocess.run(["sh", "-euc", shell], capture_output=True, text=True, check=True, timeout=10)
+    assert done.stdout.splitlines() == [secret.strip(), ready["ca_file"], ready["tenant"]]
