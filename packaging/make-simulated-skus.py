@@ -32,8 +32,7 @@ BY_HAND = (
 )
 EXAMPLES = (
     "Microsoft's OpenAPI examples make VMs of this size in ways that its size pages rule out (premium storage on D1_v2; NVMe "
-    "placement, a 30 GB OS disk on a resource disk of 7 GB and encryption at host on DS1_v2): its capabilities are shown, and "
-    "not enforced"
+    "placement and a 30 GB OS disk on a resource disk of 7 GB on DS1_v2): its capabilities are shown, and not enforced"
 )
 
 
@@ -154,7 +153,7 @@ def older() -> Iterator[Row]:
     """A, B, Dv2 and the confidential sizes."""
     old = {"premium": False, "HyperVGenerations": "V1", "vCPUsPerCore": 1}
     slow: Row = {"AcceleratedNetworkingEnabled": False}
-    v2 = {"vCPUsPerCore": 1, "ACUs": 210, "EncryptionAtHostSupported": False}
+    v2 = {"vCPUsPerCore": 1, "ACUs": 210}
     lenient = {"lenient": EXAMPLES}
     yield row("D1_v2", "standardDv2Family", 1, 3.5, 4, 2, 50, ACUs=210, **old, **slow) | lenient
     yield row("DS1_v2", "standardDSv2Family", 1, 3.5, 4, 2, 7, 43, **v2, **slow) | lenient
@@ -243,7 +242,6 @@ def memory_compute_storage() -> Iterator[Row]:
 def high_performance() -> Iterator[Row]:
     """HPC sizes: simultaneous multithreading is off; those with fewer cores keep all else of the whole machine."""
     hpc: Row = {"vCPUsPerCore": 1, "RdmaEnabled": True, "MemoryPreservingMaintenanceSupported": False}
-    hpc |= {"EncryptionAtHostSupported": False}
     modern = {**hpc, "HyperVGenerations": "V2"}
     for cores in ("120", "120-96", "120-64", "120-32", "120-16"):
         n = int(cores.split("-")[-1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -54,8 +55,8 @@ def test_cores_run_out(name: str, what: str, changes: dict[str, Any]) -> None:
         assert (answer.status, answer.code) == (409, "OperationNotAllowed")
         assert answer.body["error"]["message"].startswith(
             f"Operation could not be completed as it results in exceeding approved {what} quota. Additional details - "
-            "Deployment Model: Resource Manager, Location: westeurope, Current Limit: 5, Current Usage: 4, Additional Required: "
-            "2, (Minimum) New Limit Required: 6. Submit a request for Quota increase at https://aka.ms/"
+            "Deployment Model: Resource Manager, Location: westeurope, Current Limit: 5, Current Usage: 4, "
+            "Additional Required: 2, (Minimum) New Limit Required: 6. Submit a request for Quota increase at https://aka.ms/"
         )
         assert used(azure) == before
         assert arm(azure, "GET", vm_path(azure, "vm-2")).status == 404
@@ -175,7 +176,7 @@ def test_usage_is_what_there_is(steps: list[tuple[str, str, bool, int]]) -> None
     quotas = Quotas([QuotaEntry("cores", 300), QuotaEntry("lowPriorityCores", 130), QuotaEntry("standardFSv2Family", 9)])
     there: list[tuple[Any, str]] = []
     for step, size, spot, number in steps:
-        try:
+        with suppress(Refusal):
             if step == "take":
                 vm = a_vm(size, priority="Spot" if spot else "Regular")
                 quotas.take(vm)
@@ -188,8 +189,6 @@ def test_usage_is_what_there_is(steps: list[tuple[str, str, bool, int]]) -> None
                 vm, _ = there[number % len(there)]
                 quotas.resize(vm, a_size(size))
                 there[number % len(there)] = (vm, size)
-        except Refusal as refusal:
-            assert refusal.status == 409
     expected: Counter[str] = Counter()
     for vm, size in there:
         cores = a_size(size).quota_vcpus
