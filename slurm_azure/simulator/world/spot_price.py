@@ -22,6 +22,10 @@ def check(prices: PriceList, vm: VirtualMachine, operation: str) -> None:
     raise Refusal(
         409,
         "SpotPriceGreaterThanProvidedMaxPrice",
-        f"Unable to perform operation '{operation}' since the provided max price '{most} USD' is lower than the current spot "
-        f"price '{price} USD' for Azure Spot Virtual Machine size '{vm.size.name}'.",
+        f"Unable to perform operation '{operation}' since the provided max price '{_usd(most)} USD' is lower than the current spot "
+        f"price '{_usd(price)} USD' for Azure Spot Virtual Machine size '{vm.size.name}'.",
     )
+
+
+def _usd(price: float) -> str:
+    return f"{price:.10f}".rstrip("0").rstrip(".")
