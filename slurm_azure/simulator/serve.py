@@ -21,6 +21,7 @@ from slurm_azure.simulator import estate as estates
 from slurm_azure.simulator.arm import not_simulated
 from slurm_azure.simulator.arm.asynchronous import OperationRequests
 from slurm_azure.simulator.arm.boot_diagnostics import BootDiagnostics
+from slurm_azure.simulator.arm.availability_sets import AvailabilitySets
 from slurm_azure.simulator.arm.capacity_reservations import CapacityReservations
 from slurm_azure.simulator.arm.disks import Disks
 from slurm_azure.simulator.arm.groups import Groups
@@ -53,6 +54,7 @@ from slurm_azure.simulator.machines.none import NoHypervisor
 from slurm_azure.simulator.options import Address, SimulatorOptions
 from slurm_azure.simulator.prices import Prices
 from slurm_azure.simulator.recording import Recorder, Recording
+from slurm_azure.simulator.routes import Route
 from slurm_azure.simulator.throttling import Throttling
 from slurm_azure.simulator.throttling.subject import subject
 from slurm_azure.simulator.tokens import Tokens
@@ -88,7 +90,7 @@ class Endpoints:
 
 
 class Simulator:
-    """A simulated Azure; `start` and `stop` are to be called in one event loop."""
+    """A simulated Azure; `start` and `stop` are to be called in one event loop. `routes` are Resource Manager's operations."""
 
     def __init__(self, options: SimulatorOptions, clock: Clock | None = None, recorder: Recorder | None = None) -> None:
         """`recorder` takes the place of the file that `options.record` names."""
@@ -103,6 +105,7 @@ class Simulator:
         self._interventions: Interventions | None = None
         self.throttling: Throttling | None = None
         self.journal = Journal()
+        self.routes: list[Route] = []
 
     async def start(self) -> Endpoints:
         """Listen; raises ConfigError for a bad estate, UsageError where an address cannot be had."""
@@ -128,6 +131,7 @@ class Simulator:
         cloud = self._cloud(world, tokens, faults)
         assert self.throttling is not None
         self._interventions = Interventions(world, self._provisioning, self.throttling)
+        faults.attach(self._interventions)
         if self._recorder is None and options.record is not None:
             self._recorder = Recording(options.record)
         await grades.start()  # the addresses to listen on may be of the network that this makes
@@ -141,7 +145,6 @@ class Simulator:
         if options.control is not None:
             service = Control(world, self._provisioning, grades, self.journal, faults)
             control = await self._listen(options.control, Door([service], "http", self._clock))
-        faults.attach(self._interventions)
         faults.load(plan)
         return Endpoints(management, ca_file, estate.tenant, tuple(imds), control)
 
@@ -153,7 +156,7 @@ class Simulator:
         known = [principal.object_id for principal in world.principals.values()]
         self.throttling = throttling = Throttling(self._clock, options.throttling, partial(subject, world), known)
         diagnostics = BootDiagnostics(world)
-        routes = [
+        self.routes = routes = [
             *VirtualMachines(world, self._provisioning, size, wait).routes(),
             *PowerRequests(world, self._provisioning, wait).routes(),
             *diagnostics.routes(),
@@ -162,9 +165,10 @@ class Simulator:
             *Disks(world, size, wait).routes(),
             *Groups(world).routes(),
             *Skus(world, size).routes(),
-            *ScaleSets(world, size).routes(),
+            *ScaleSets(world, size, self._provisioning, wait).routes(),
             *ProximityPlacementGroups(world, size).routes(),
-            *CapacityReservations(world, size).routes(),
+            *CapacityReservations(world, size, wait).routes(),
+            *AvailabilitySets(world, size).routes(),
             *Roles(world, authorization).routes(),
             *OperationRequests(world, wait).routes(),
         ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import reprlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, fields
 from difflib import get_close_matches
 from typing import Any, get_type_hints
@@ -67,9 +67,9 @@ def readers_of(kind: type[Any]) -> dict[str, tuple[Reader, bool]]:
     return {item.name: (hints[item.name].__metadata__[0], item.default is MISSING) for item in fields(kind)}
 
 
-def unknown(name: str, known: list[str]) -> str:
-    """The words for a name that there is not."""
-    near = get_close_matches(name[:40], known, 1)
+def unknown(name: str, known: list[str], others: Sequence[str] = ()) -> str:
+    """The words for a name that there is not; `others` are too many to be listed."""
+    near = get_close_matches(name[:40], [*known, *others], 1)
     hint = f"; did you mean {near[0]}?" if near else f"; there is {', '.join(known)}" if known else "; there is none"
     return f"{shown(name)} is not known{hint}"
 

@@ -187,7 +187,7 @@ def _what(value: Mapping[str, Any], way: Way, mistakes: _Mistakes) -> Any:
         return None
     kind = KINDS.get(written["kind"])
     if kind is None:
-        mistakes.append((here, parameters.unknown(written["kind"], [*KINDS, *catalog.NAMED])))
+        mistakes.append((here, parameters.unknown(written["kind"], [*KINDS], [*catalog.NAMED])))
         return None
     found: list[tuple[Way, str]] = []
     what = parameters.build(kind, {key: item for key, item in written.items() if key != "kind"}, found)
