@@ -21,7 +21,7 @@ _SIMULATOR = "tests/simulator/"
 
 @dataclass
 class Page:
-    """The exchanges of one simulator in one test."""
+    """The exchanges of one simulator in one test; `routes` are the operations it has."""
 
     test: str
     judged: int = 0
@@ -29,6 +29,7 @@ class Page:
     not_judged: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
     exchanged: set[str] = field(default_factory=set)
+    routes: set[str] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
     count: int = 0
 
@@ -65,6 +66,7 @@ class Ledger:
     not_judged: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
     exchanged: set[str] = field(default_factory=set)
+    routes: set[str] = field(default_factory=set)
 
     def close(self, page: Page) -> None:
         """Take over a page; raises AssertionError with the first of its problems."""
@@ -73,6 +75,7 @@ class Ledger:
         self.operations.update(+page.operations)
         self.not_judged.update(+page.not_judged)
         self.warnings.update(page.warnings)
+        self.routes |= page.routes
         if page.test.startswith(_SIMULATOR):
             self.exchanged |= page.exchanged
         if page.problems:
@@ -97,6 +100,7 @@ class Ledger:
             "not_judged": dict(self.not_judged),
             "warnings": dict(self.warnings),
             "exchanged": sorted(self.exchanged),
+            "routes": sorted(self.routes),
         }
 
     def add(self, other: dict[str, Any]) -> None:
@@ -107,6 +111,7 @@ class Ledger:
         self.not_judged.update(other["not_judged"])
         self.warnings.update(other["warnings"])
         self.exchanged |= set(other["exchanged"])
+        self.routes |= set(other["routes"])
 
     def summary(self) -> list[str]:
         """What is said at the end of a run."""

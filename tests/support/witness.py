@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 from slurm_azure.simulator.call import Call, Reply
 from slurm_azure.simulator.recording import arrives, exchange
+from slurm_azure.simulator.routes import Route
 from tests.contracts import ledger
 
 
@@ -30,6 +32,10 @@ class Witness:
             self._page.add(exchange(call, reply), self._requests)
         except Exception as failure:
             self._failure = failure
+
+    def knows(self, routes: Iterable[Route]) -> None:
+        """The operations that the simulator has."""
+        self._page.routes |= {route.operation for route in routes}
 
     def close(self) -> None:
         """Nothing to close."""
