@@ -82,7 +82,7 @@ class Endpoints:
         return {
             "endpoint": self.management,
             "authority": self.management,
-            "ca_file": str(self.ca_file),
+            "ca_file": str(self.ca_file.resolve()),
             "tenant": self.tenant,
             "imds": list(self.imds),
             "control": self.control,
