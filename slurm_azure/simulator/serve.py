@@ -20,23 +20,27 @@ from slurm_azure.errors import UsageError
 from slurm_azure.simulator import estate as estates
 from slurm_azure.simulator.arm import not_simulated
 from slurm_azure.simulator.arm.asynchronous import OperationRequests
-from slurm_azure.simulator.arm.boot_diagnostics import BootDiagnostics
 from slurm_azure.simulator.arm.availability_sets import AvailabilitySets
+from slurm_azure.simulator.arm.boot_diagnostics import BootDiagnostics
 from slurm_azure.simulator.arm.capacity_reservations import CapacityReservations
 from slurm_azure.simulator.arm.disks import Disks
 from slurm_azure.simulator.arm.groups import Groups
 from slurm_azure.simulator.arm.network import Network
+from slurm_azure.simulator.arm.network_records import NetworkRecords
 from slurm_azure.simulator.arm.power import PowerRequests
 from slurm_azure.simulator.arm.proximity_placement_groups import ProximityPlacementGroups
 from slurm_azure.simulator.arm.roles import Roles
 from slurm_azure.simulator.arm.scale_sets import ScaleSets
 from slurm_azure.simulator.arm.service import ResourceManager
 from slurm_azure.simulator.arm.skus import Skus
+from slurm_azure.simulator.arm.subscriptions import Subscriptions
 from slurm_azure.simulator.arm.virtual_machines import VirtualMachines
+from slurm_azure.simulator.arm.virtual_networks import VirtualNetworks
 from slurm_azure.simulator.authority import tls_context
 from slurm_azure.simulator.authorization import Authorization
 from slurm_azure.simulator.call import Call
 from slurm_azure.simulator.clock import Clock, FastClock, RealClock
+from slurm_azure.simulator.cloud_metadata import CloudMetadata
 from slurm_azure.simulator.control import Control
 from slurm_azure.simulator.doors import Door, Service
 from slurm_azure.simulator.faults.faults import Faults
@@ -61,6 +65,7 @@ from slurm_azure.simulator.tokens import Tokens
 from slurm_azure.simulator.vault import RESOURCE as VAULT_RESOURCE
 from slurm_azure.simulator.vault import Vaults
 from slurm_azure.simulator.wire_server import WireServer
+from slurm_azure.simulator.world.demolition import Demolition
 from slurm_azure.simulator.world.provisioning import Provisioning, Timings
 from slurm_azure.simulator.world.world import World
 
@@ -163,7 +168,9 @@ class Simulator:
             *not_simulated.routes(),
             *Network(world, size, wait).routes(),
             *Disks(world, size, wait).routes(),
-            *Groups(world).routes(),
+            *VirtualNetworks(world, size, wait).routes(),
+            *NetworkRecords(world, size, wait).routes(),
+            *Groups(world, authorization, Demolition(world, self._provisioning, authorization), size, wait).routes(),
             *Skus(world, size).routes(),
             *ScaleSets(world, size, self._provisioning, wait).routes(),
             *ProximityPlacementGroups(world, size).routes(),
@@ -172,11 +179,12 @@ class Simulator:
             *Roles(world, authorization).routes(),
             *OperationRequests(world, wait).routes(),
         ]
+        routes += Subscriptions(world, authorization, routes).routes()
         tenant = world.estate.tenant
         vaults = Vaults(world.estate.vaults, tokens, self._clock, lambda call: _authority(call, tenant), authorization, faults)
         login = Login(tokens, world.estate.service_principals, self._token_clock, self._is_resource, faults)
         manager = ResourceManager(world, tokens, routes, self._is_management, authorization, throttling, faults)
-        return [Prices(world), diagnostics, vaults, login, manager]
+        return [Prices(world), CloudMetadata(tenant), diagnostics, vaults, login, manager]
 
     def _makers(self, world: World, ca_file: Path) -> dict[str, Callable[[], Hypervisor]]:
         options = self._options

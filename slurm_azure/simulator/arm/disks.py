@@ -72,7 +72,7 @@ class Disks:
 
     def _page(self, call: Call, groups: Sequence[ResourceGroup]) -> Reply:
         present = sorted((disk for group in groups for disk in group.disks.values()), key=lambda disk: disk.sequence)
-        disks = self._world.history.seen(present, Disk, lambda disk: self._world.group_of(disk.id) in groups)
+        disks = self._world.history.seen(present, Disk, lambda disk: self._world.is_in(disk.id, groups))
         return page(call, disks, lambda disk: disk.sequence, disk_json, self._page_size)
 
 

@@ -1,4 +1,4 @@
-"""Microsoft.Network: virtual networks and subnets to read; network interfaces to read, list and delete."""
+"""Microsoft.Network/networkInterfaces: OpenAPI file networkInterface.json of 2024-01-01."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ from slurm_azure.simulator.arm import asynchronous
 from slurm_azure.simulator.arm.paging import page
 from slurm_azure.simulator.call import Call, Reply
 from slurm_azure.simulator.refusal import Refusal, resource_not_found
-from slurm_azure.simulator.resource_id import NETWORK, resource_id, same, subnet_id
+from slurm_azure.simulator.resource_id import NETWORK
 from slurm_azure.simulator.routes import Route
-from slurm_azure.simulator.world.network import IpConfiguration, NetworkInterface, Subnet
+from slurm_azure.simulator.world import interfaces
+from slurm_azure.simulator.world.linked_actions import of_interface
+from slurm_azure.simulator.world.members import member, without_nulls
+from slurm_azure.simulator.world.network import IpConfiguration, NetworkInterface
 from slurm_azure.simulator.world.operations import SUCCEEDED
 from slurm_azure.simulator.world.world import ResourceGroup, World
 
 _PROVIDER = "/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}/providers/Microsoft.Network"
 _INTERFACES = _PROVIDER + "/networkInterfaces"
 _INTERFACE = _INTERFACES + "/{networkInterfaceName}"
-_NETWORK = _PROVIDER + "/virtualNetworks/{virtualNetworkName}"
-_SUBNETS = _NETWORK + "/subnets"
 _KIND = "Microsoft.Network/networkInterfaces"
 
 
 class Network:
-    """Answers the requests on networks."""
+    """Answers the requests on network interfaces."""
 
     def __init__(self, world: World, page_size: int, retry_after: int) -> None:
         self._world = world
@@ -33,59 +34,45 @@ class Network:
 
     def routes(self) -> list[Route]:
         """The operations."""
-        networks, read = "Microsoft.Network/virtualNetworks", f"{_KIND}/read"
+        read, write = f"{_KIND}/read", f"{_KIND}/write"
         everywhere = "/subscriptions/{subscriptionId}/providers/Microsoft.Network/networkInterfaces"
         return [
-            Route("GET", _NETWORK, "VirtualNetworks_Get", f"{networks}/read", self.get_network),
-            Route("GET", _SUBNETS, "Subnets_List", f"{networks}/subnets/read", self.list_subnets),
-            Route("GET", _SUBNETS + "/{subnetName}", "Subnets_Get", f"{networks}/subnets/read", self.get_subnet),
+            Route("PUT", _INTERFACE, "NetworkInterfaces_CreateOrUpdate", write, self.put, of_interface),
+            Route("PATCH", _INTERFACE, "NetworkInterfaces_UpdateTags", write, self.patch),
             Route("GET", _INTERFACES, "NetworkInterfaces_List", read, self.list_group),
             Route("GET", everywhere, "NetworkInterfaces_ListAll", read, self.list_all),
             Route("GET", _INTERFACE, "NetworkInterfaces_Get", read, self.get),
             Route("DELETE", _INTERFACE, "NetworkInterfaces_Delete", f"{_KIND}/delete", self.delete),
         ]
 
-    def get_network(self, call: Call) -> Reply:
-        """A virtual network with its subnets."""
-        name, group, subnets = self._subnets(call)
-        identity = resource_id(group.subscription, group.name, NETWORK, "virtualNetworks", name)
-        return Reply(
-            200,
-            {
-                "name": name,
-                "id": identity,
-                "type": "Microsoft.Network/virtualNetworks",
-                "location": group.location,
-                "properties": {
-                    "provisioningState": "Succeeded",
-                    "addressSpace": {"addressPrefixes": [str(subnet.prefix) for subnet in subnets]},
-                    "subnets": [_subnet(subnet) for subnet in subnets],
-                },
-            },
-        )
+    def put(self, call: Call) -> Reply:
+        """Make (201) or change (200) a network interface."""
+        group = self._group(call)
+        name = call.parameters["networkInterfaceName"]
+        known = name.lower() in group.interfaces
+        interface = interfaces.put(self._world, group, name, without_nulls(call.json_object()))
+        operation = self._world.operations.begin(group.subscription, interface.location)
+        self._world.operations.end(operation, SUCCEEDED)
+        headers = asynchronous.headers(call, operation, self._retry_after, location=False, provider=NETWORK)
+        return Reply(200 if known else 201, interface_json(interface), headers)
 
-    def list_subnets(self, call: Call) -> Reply:
-        """The subnets of a virtual network."""
-        return Reply(200, {"value": [_subnet(subnet) for subnet in self._subnets(call)[2]]})
+    def patch(self, call: Call) -> Reply:
+        """Change the tags of a network interface."""
+        interface = self._find(call)
+        self._world.history.changing(interface)
+        tags = member(without_nulls(call.json_object()), "tags")
+        interface.tags = {str(key): str(value) for key, value in tags.items()}
+        return Reply(200, interface_json(interface))
 
-    def get_subnet(self, call: Call) -> Reply:
-        """One subnet."""
-        network, group, subnets = self._subnets(call)
-        wanted = call.parameters["subnetName"]
-        for subnet in subnets:
-            if same(subnet.name, wanted):
-                return Reply(200, _subnet(subnet))
-        identity = subnet_id(group.subscription, group.name, network, wanted)
-        raise Refusal(404, "NotFound", f"Resource {identity} not found.")
+    def _group(self, call: Call) -> ResourceGroup:
+        return self._world.group(call.parameters["subscriptionId"], call.parameters["resourceGroupName"])
 
-    def _subnets(self, call: Call) -> tuple[str, ResourceGroup, list[Subnet]]:
-        group = self._world.group(call.parameters["subscriptionId"], call.parameters["resourceGroupName"])
-        wanted = call.parameters["virtualNetworkName"]
-        prefix = subnet_id(group.subscription, group.name, wanted, "").lower()
-        found = [subnet for key, subnet in self._world.subnets.items() if key.startswith(prefix)]
-        if not found:
-            raise resource_not_found("Microsoft.Network/virtualNetworks", wanted, group.name)
-        return found[0].id.split("/")[8], group, found
+    def _find(self, call: Call) -> NetworkInterface:
+        group, name = self._group(call), call.parameters["networkInterfaceName"]
+        interface = group.interfaces.get(name.lower())
+        if interface is None:
+            raise resource_not_found(_KIND, name, group.name)
+        return interface
 
     def list_group(self, call: Call) -> Reply:
         """The network interfaces of a resource group."""
@@ -98,21 +85,16 @@ class Network:
 
     def _page(self, call: Call, groups: Sequence[ResourceGroup]) -> Reply:
         present = sorted((nic for group in groups for nic in group.interfaces.values()), key=lambda nic: nic.sequence)
-        shown = self._world.history.seen(present, NetworkInterface, lambda nic: self._world.group_of(nic.id) in groups)
+        shown = self._world.history.seen(present, NetworkInterface, lambda nic: self._world.is_in(nic.id, groups))
         return page(call, shown, lambda nic: nic.sequence, interface_json, self._page_size)
 
     def get(self, call: Call) -> Reply:
         """One network interface."""
-        group = self._world.group(call.parameters["subscriptionId"], call.parameters["resourceGroupName"])
-        name = call.parameters["networkInterfaceName"]
-        interface = group.interfaces.get(name.lower())
-        if interface is None:
-            raise resource_not_found(_KIND, name, group.name)
-        return Reply(200, interface_json(interface))
+        return Reply(200, interface_json(self._find(call)))
 
     def delete(self, call: Call) -> Reply:
         """Delete a network interface that no VM has; 204 if there is none of that name."""
-        group = self._world.group(call.parameters["subscriptionId"], call.parameters["resourceGroupName"])
+        group = self._group(call)
         interface = group.interfaces.get(call.parameters["networkInterfaceName"].lower())
         if interface is None:
             return Reply(204)
@@ -127,23 +109,6 @@ class Network:
         operation = self._world.operations.begin(group.subscription, interface.location)
         self._world.operations.end(operation, SUCCEEDED)
         return Reply(202, None, asynchronous.headers(call, operation, self._retry_after, location=True, provider=NETWORK))
-
-
-def _subnet(subnet: Subnet) -> dict[str, Any]:
-    return {
-        "name": subnet.name,
-        "id": subnet.id,
-        "type": "Microsoft.Network/virtualNetworks/subnets",
-        "properties": {
-            "provisioningState": "Succeeded",
-            "addressPrefix": str(subnet.prefix),
-            "ipConfigurations": [{"id": _configuration_id(nic)} for nic in subnet.interfaces.values()],
-        },
-    }
-
-
-def _configuration_id(interface: NetworkInterface) -> str:
-    return f"{interface.id}/ipConfigurations/{interface.configuration}"
 
 
 def _configuration(interface: NetworkInterface, configuration: IpConfiguration, etag: str) -> dict[str, Any]:

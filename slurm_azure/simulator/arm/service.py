@@ -101,6 +101,7 @@ class ResourceManager:
         """Raises Refusal: 404 where there is no such subscription, 403 AuthorizationFailed or LinkedAuthorizationFailed."""
         if "subscriptionId" in call.parameters:
             self._world.subscription(call.parameters["subscriptionId"])
+            self._check_group(call)
         principal = call.principal
         assert principal is not None
         if not route.action:
@@ -113,6 +114,14 @@ class ResourceManager:
         for action, linked in _links(call, route.links):
             if not self._authorization.allows(principal, action, linked):
                 raise _linked(principal, route.action, scope, action, linked)
+
+    def _check_group(self, call: Call) -> None:
+        """Nothing is made in a resource group that is being deleted (text as in Azure/azure-cli issue 21121)."""
+        name = call.parameters.get("resourceGroupName", "")
+        group = self._world.groups.get((call.parameters["subscriptionId"].lower(), name.lower()))
+        if group is not None and group.deleting is not None and call.method in ("PUT", "PATCH", "POST"):
+            message = f"The resource group '{group.name}' is in deprovisioning state and cannot perform this operation."
+            raise Refusal(409, "ResourceGroupBeingDeleted", message)
 
     def _identifiers(self) -> dict[str, str]:
         request = self._world.new_uuid()
@@ -152,9 +161,9 @@ def _linked(principal: Principal, action: str, scope: str, linked_action: str, l
     return Refusal(
         403,
         "LinkedAuthorizationFailed",
-        f"The client '{principal.client_id}' with object id '{principal.object_id}' has permission to perform action '{action}' "
-        f"on scope '{scope}'; however, it does not have permission to perform action '{linked_action}' on the linked scope(s) "
-        f"'{linked}' or the linked scope(s) are invalid.",
+        f"The client '{principal.client_id}' with object id '{principal.object_id}' has permission to perform action "
+        f"'{action}' on scope '{scope}'; however, it does not have permission to perform action '{linked_action}' on the "
+        f"linked scope(s) '{linked}' or the linked scope(s) are invalid.",
         headers={"x-ms-failure-cause": "gateway"},
     )
 

@@ -17,11 +17,11 @@ from slurm_azure.simulator.world.world import World
 
 _SUBSCRIPTION = "/subscriptions/{subscriptionId}"
 _READ = "Microsoft.Resources/subscriptions/read"
-_WORDS = (
-    "newzealand uae uk us euap northeast southeast northcentral southcentral westcentral north south east west central australia "
-    "austria belgium brazil canada india chile asia france germany indonesia israel italy japan korea malaysia mexico norway "
-    "poland qatar africa spain sweden switzerland europe"
-).split()
+_WORDS = """
+    newzealand uae uk us euap northeast southeast northcentral southcentral westcentral north south east west central australia
+    austria belgium brazil canada india chile asia france germany indonesia israel italy japan korea malaysia mexico norway
+    poland qatar africa spain sweden switzerland europe
+""".split()  # noqa: SIM905 - one name after the other
 _SPELT = {"uae": "UAE", "uk": "UK", "us": "US", "euap": "EUAP", "newzealand": "New Zealand"}
 _SPELT |= {f"{one}central": f"{one.title()} Central" for one in ("north", "south", "west")}
 _WORD = re.compile("|".join((*_WORDS, r"\d+")))
@@ -121,9 +121,7 @@ class Subscriptions:
             "metadata": {"regionType": "Physical", "regionCategory": "Recommended"},
         }
         if name in self._world.locations:
-            shown["availabilityZoneMappings"] = [
-                {"logicalZone": zone, "physicalZone": f"{name}-az{zone}"} for zone in ZONES
-            ]
+            shown["availabilityZoneMappings"] = [{"logicalZone": zone, "physicalZone": f"{name}-az{zone}"} for zone in ZONES]
         return shown
 
     def providers(self, call: Call) -> Reply:

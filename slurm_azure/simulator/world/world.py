@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from slurm_azure.simulator.clock import Clock
@@ -161,6 +161,12 @@ class World:
         """The resource group that a resource id of ours names."""
         parts = identity.strip("/").split("/")
         return self.groups[parts[1].lower(), parts[3].lower()]
+
+    def is_in(self, identity: str, groups: Collection[ResourceGroup]) -> bool:
+        """Whether a resource id names one of these groups, which may be gone by now."""
+        parts = identity.strip("/").split("/")
+        group = self.groups.get((parts[1].lower(), parts[3].lower()))
+        return group is not None and group in groups
 
     def drop_interface(self, interface: NetworkInterface) -> None:
         """A network interface is gone, its address free."""
