@@ -103,7 +103,7 @@ class InstanceMetadata:
         principal = _chosen(vm, call.query)
         if isinstance(principal, str):
             return _identity_error("invalid_request", principal)
-        now = int(self._world.clock.now())
+        now = int(self._tokens.now())
         return Reply(
             200,
             {

@@ -13,7 +13,7 @@ import pytest
 
 from slurm_azure.simulator.clock import FastClock, RealClock
 from slurm_azure.simulator.timing import constant
-from tests.simulator.raw import arm, token, vm_path
+from tests.simulator.raw import arm, ask, token, vm_path
 from tests.support.simulated_azure import ManualClock, SimulatedAzure, simulated_azure, vm_body
 
 FACTOR = 50.0
@@ -95,6 +95,16 @@ def test_tokens_are_good_for_real_time(azure: SimulatedAzure) -> None:
     claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
     assert abs(claims["iat"] - time.time()) < 30
     assert abs(claims["exp"] - time.time() - 3600) < 60
+
+
+def test_a_machine_is_told_real_ends_of_its_tokens(azure: SimulatedAzure) -> None:
+    """The metadata service counts a token's life as its holder does, in real seconds."""
+    body = vm_body(azure, top={"identity": {"type": "UserAssigned", "userAssignedIdentities": {azure.identity_id: {}}}})
+    assert arm(azure, "PUT", vm_path(azure, "one"), body).status == 201
+    path = "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://management.azure.com/"
+    answer = ask(azure.imds, "GET", path, headers={"Metadata": "true"}, source=azure.vms()[0]["ip"])
+    assert answer.status == 200
+    assert abs(int(answer.body["expires_on"]) - time.time() - 86399) < 60
 
 
 def test_timestamps_are_of_the_simulated_world() -> None:

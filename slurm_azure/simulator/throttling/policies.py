@@ -97,7 +97,11 @@ _OPERATIONS: dict[Policy, dict[str, str]] = {
     _UPDATE_SET_VM: {_SET_VMS: "Start Restart Reimage ReimageAll Update SimulateEviction"},
     _DELETE_SET_VM: {_SET_VMS: "Delete PowerOff Deallocate"},
     _GET_SET_VM: {_SET_VMS: "Get GetInstanceView RetrieveBootDiagnosticsData"},
-    _NETWORK_WRITE: {"NetworkInterfaces": "CreateOrUpdate UpdateTags Delete"},
+    _NETWORK_WRITE: {
+        "NetworkInterfaces": "CreateOrUpdate UpdateTags Delete",
+        "VirtualNetworks": "CreateOrUpdate UpdateTags Delete",
+        "Subnets": "CreateOrUpdate Delete",
+    },
     _NETWORK_READ: {
         "NetworkInterfaces": "Get List ListAll",
         "VirtualNetworks": "Get List ListAll",
