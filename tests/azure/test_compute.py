@@ -26,6 +26,7 @@ from tests.support.configs import SUBSCRIPTION, a_config
 from tests.support.scripted_arm import Answer, Asked, ScriptedArm, error, scripted_arm
 
 PATH = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines"
+SECOND_PAGE = f"{PATH}?api-version={API_VERSION}&$skiptoken=2"
 NAME = VmName("az-1-l1")
 ORDER = VmOrder(
     NAME, NodeName("az-1"), LaunchId("l1"), PoolName("hb"), Offer("Standard_F2s_v2"), "#cloud-config\nCANARY-DATA\n"
@@ -417,7 +418,7 @@ class TestList:
     )
     def test_half_a_list_is_no_list(self, azure: Azure, second: Answer) -> None:
         """Whatever goes wrong on the second page, the first page's VMs are not shown as all there are."""
-        azure.arm.answer(Answer(200, {"value": [a_vm()], "nextLink": f"{azure.arm.endpoint}{PATH}?page=2"}), second)
+        azure.arm.answer(Answer(200, {"value": [a_vm()], "nextLink": f"{azure.arm.endpoint}{SECOND_PAGE}"}), second)
         with pytest.raises((Throttled, CredentialRefused, CloudUnreachable)):
             azure.cloud.list()
 
@@ -438,7 +439,7 @@ class TestList:
 
         def throttle(asked: Asked) -> Answer:
             azure.limits.pause(Call.LIST, 600)
-            return Answer(200, {"value": [], "nextLink": f"{azure.arm.endpoint}{PATH}?page=2"})
+            return Answer(200, {"value": [], "nextLink": f"{azure.arm.endpoint}{SECOND_PAGE}"})
 
         azure.arm.answer(throttle)
         with pytest.raises(Throttled):

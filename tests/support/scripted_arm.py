@@ -1,11 +1,13 @@
 """A TLS server that gives the answers a test has written down, to the real SDK: for what Azure says once in a blue moon.
 
-It knows nothing of Azure but the login that azure-identity does; whether answers are faithful is up to the test.
+It knows nothing of Azure but the login that azure-identity does; whether answers are faithful is up to the test. What it was
+asked is judged by Microsoft's OpenAPI files at the end.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import ssl
 import threading
 from collections import deque
@@ -17,12 +19,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from tests.contracts import ledger
 
 TENANT = "99999999-8888-7777-6666-555555555555"
 
@@ -80,6 +84,7 @@ class ScriptedArm:
         self.always: Script | None = None
         self.endpoint = ""
         self.ca_file = ""
+        self.page = ledger.Page(os.environ.get("PYTEST_CURRENT_TEST", ""))
         self._queue: deque[Answer | Script] = deque()
         self._lock = threading.Lock()
 
@@ -93,6 +98,7 @@ class ScriptedArm:
             return self._log_in(asked)
         with self._lock:
             self.asked.append(asked)
+            self.page.add(_exchange(asked), answers=False)
             found = self._queue.popleft() if self._queue else self.always
         if found is None:
             return error(418, "NotInTheScript", f"{asked.method} {asked.path}")
@@ -168,6 +174,19 @@ def scripted_arm(folder: Path) -> Iterator[ScriptedArm]:
         server.shutdown()
         server.server_close()
         thread.join()
+    ledger.LEDGER.close(arm.page)
+
+
+def _exchange(asked: Asked) -> dict[str, Any]:
+    """What the judge sees: a request without an answer."""
+    return {
+        "operation": "",
+        "method": asked.method,
+        "path": unquote(asked.path),
+        "query": {name: values[0] for name, values in asked.query.items()},
+        "headers": asked.headers,
+        "body": asked.json if asked.body else None,
+    }
 
 
 def _certificate(folder: Path) -> tuple[Path, Path]:
