@@ -8,8 +8,9 @@ Linux and Windows pay-as-you-go, Spot and low priority, dev/test of Windows, and
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import re
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -27,7 +28,6 @@ PATH = "/api/retail/prices"
 PAGE = 1000  # "a maximum of 1,000 records are returned"
 _CASE_MATTERS_SINCE = "2023-01-01"
 _VERSION = re.compile(r"20\d\d-\d\d-\d\d(-preview)?")
-_NAMESPACE = uuid.UUID("5e1fca5e-0000-4000-8000-0000000000ff")
 _SINCE = "2026-06-01T00:00:00Z"  # the month of the figures
 # What a reservation saves, and hours a year: the API prices the whole term. The parts have no source.
 _RESERVED = (("1 Year", 8760, 0.62), ("3 Years", 26280, 0.41))
@@ -138,9 +138,8 @@ _PRICED = ("eastus", "southcentralus", "southeastasia", "uksouth", "westeurope")
 
 def _row(size: Size, location: str, offer: _Offer) -> dict[str, Any]:
     name = size.size.replace("_", " ") + offer.words
-    product = f"Virtual Machines {_series(size)} Series" + (" Windows" if offer.windows else "")
-    meter = uuid.uuid5(_NAMESPACE, f"{product}|{name}|{location}")
-    product_id = f"DZH318Z0{uuid.uuid5(_NAMESPACE, product).hex[:4].upper()}"
+    product, product_id = _product(size.size, offer.windows)
+    meter = hashlib.md5(f"{product}|{name}|{location}".encode(), usedforsecurity=False).hexdigest()
     price = round(offer.usd, 6)
     return {
         "currencyCode": "USD",
@@ -151,10 +150,10 @@ def _row(size: Size, location: str, offer: _Offer) -> dict[str, Any]:
         "armRegionName": location,
         "location": _PLACES.get(location, location),
         "effectiveStartDate": _SINCE,
-        "meterId": str(meter),
+        "meterId": f"{meter[:8]}-{meter[8:12]}-5{meter[13:16]}-8{meter[17:20]}-{meter[20:]}",
         "meterName": name,
         "productId": product_id,
-        "skuId": f"{product_id}/{meter.hex[:4].upper()}",
+        "skuId": f"{product_id}/{meter[:4].upper()}",
         "productName": product,
         "skuName": name,
         "serviceName": "Virtual Machines",
@@ -167,10 +166,13 @@ def _row(size: Size, location: str, offer: _Offer) -> dict[str, Any]:
     }
 
 
-def _series(size: Size) -> str:
-    """D2s_v5 -> Dsv5, HB120-16rs_v3 -> HBrsv3, NC24ads_A100_v4 -> NCadsA100v4, as product names have it."""
-    head, _, rest = size.size.partition("_")
-    return re.sub(r"[\d-]", "", head) + rest.replace("_", "")
+@functools.lru_cache(maxsize=1024)
+def _product(size: str, windows: bool) -> tuple[str, str]:
+    """Name and id of a product: D2s_v5 is of the Dsv5 Series, HB120-16rs_v3 of HBrsv3, NC24ads_A100_v4 of NCadsA100v4."""
+    head, _, rest = size.partition("_")
+    series = re.sub(r"[\d-]", "", head) + rest.replace("_", "")
+    name = f"Virtual Machines {series} Series" + (" Windows" if windows else "")
+    return name, f"DZH318Z0{hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()[:4].upper()}"
 
 
 def _number(call: Call, name: str) -> int | None:

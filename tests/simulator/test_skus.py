@@ -115,7 +115,9 @@ def test_a_region_without_zones(azure: SimulatedAzure) -> None:
     assert {tuple(row["locationInfo"][0]["zones"]) for row in listed(azure, "location eq 'westus'") if "tier" in row} == {()}
 
 
-@pytest.mark.parametrize("condition", ["name eq 'Standard_A0'", "location ne 'westus'", "location eq 'a' and location eq 'b'", "x"])
+@pytest.mark.parametrize(
+    "condition", ["name eq 'Standard_A0'", "location ne 'westus'", "location eq 'a' and location eq 'b'", "x"]
+)
 def test_other_filters_are_refused(azure: SimulatedAzure, condition: str) -> None:
     """ "Only location filter is supported currently" (OpenAPI)."""
     answer = get(azure, f"{skus_path(azure)}?$filter={quote(condition)}")
@@ -209,9 +211,14 @@ def test_sizes_for_a_vm(azure: SimulatedAzure) -> None:
 def test_the_sdk_reads_all_of_it(azure: SimulatedAzure) -> None:
     """Unmodified azure-mgmt-compute: SKUs, sizes and usages."""
     with azure.compute() as client:
-        names = {sku.name for sku in client.resource_skus.list(filter="location eq 'westeurope'", include_extended_locations="true")}
+        names = {
+            sku.name for sku in client.resource_skus.list(filter="location eq 'westeurope'", include_extended_locations="true")
+        }
         assert {"Standard_HB176rs_v4", "Standard_ND96isr_H100_v5"} <= names
-        assert next(size for size in client.virtual_machine_sizes.list("westeurope") if size.name == "Basic_A0").memory_in_mb == 768
+        assert (
+            next(size for size in client.virtual_machine_sizes.list("westeurope") if size.name == "Basic_A0").memory_in_mb
+            == 768
+        )
         usages = {usage.name.value: usage for usage in client.usage.list("westeurope")}
         assert usages["cores"].name.localized_value == "Total Regional vCPUs"
 
