@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from slurm_azure.simulator.arm import asynchronous, vm_json
+from slurm_azure.simulator.arm import asynchronous, scale_sets, vm_json
 from slurm_azure.simulator.arm.paging import page
 from slurm_azure.simulator.arm.power import find, flag
+from slurm_azure.simulator.arm.preconditions import check_conditions
 from slurm_azure.simulator.call import Call, Reply
-from slurm_azure.simulator.refusal import Refusal, invalid_parameter, marked_for_deletion
+from slurm_azure.simulator.refusal import invalid_parameter, marked_for_deletion
 from slurm_azure.simulator.resource_id import COMPUTE, location_name
 from slurm_azure.simulator.routes import Route
 from slurm_azure.simulator.world import vm_change, vm_factory, vm_request
@@ -55,7 +56,7 @@ class VirtualMachines:
         vm = group.vms.get(name.lower())
         if vm is not None and vm.provisioning != CREATING:
             self._provisioning.admit(vm, "create/update")
-        _check_conditions(call, vm)
+        check_conditions(call, vm)
         body = call.json_object()
         if vm is not None:
             return self._update(call, vm, body)
@@ -83,7 +84,7 @@ class VirtualMachines:
         vm = find(self._world, call)
         if vm.provisioning == DELETING:
             raise marked_for_deletion("update", vm.name)
-        _check_conditions(call, vm)
+        check_conditions(call, vm)
         vm_change.patch(self._world, vm, call.json_object())
         return Reply(200, vm_json.model(vm, self._world.estate.tenant))
 
@@ -112,13 +113,19 @@ class VirtualMachines:
     def list_group(self, call: Call) -> Reply:
         """The VMs of a resource group. `$expand=instanceView` goes only with the `$filter` of a scale set (OpenAPI)."""
         group = self._world.group(call.parameters["subscriptionId"], call.parameters["resourceGroupName"])
-        if "$filter" in call.query or "$expand" in call.query:
-            raise Refusal(
-                400,
-                "OperationNotAllowed",
-                "The $filter and $expand options of this list apply to virtual machine scale sets, and there is none.",
-            )
-        return self._page(call, self._world.history.seen(group.vms.values(), VirtualMachine, lambda vm: vm.group is group))
+        vms = self._world.history.seen(group.vms.values(), VirtualMachine, lambda vm: vm.group is group)
+        expand = call.query.get("$expand", "")
+        if "$filter" not in call.query:
+            if expand:
+                message = "The $expand option of this list can be given only together with a $filter."
+                raise invalid_parameter("$expand", message)
+            return self._page(call, vms)
+        members = scale_sets.filtered(self._world, call.query["$filter"]).vms
+        if expand.lower() not in ("", "instanceview"):
+            raise invalid_parameter("$expand", f"The value of parameter $expand is invalid: '{expand}'.")
+        tenant = self._world.estate.tenant
+        found = (vm for vm in vms if vm.id.lower() in members)
+        return page(call, found, lambda vm: vm.sequence, lambda vm: vm_json.expanded(vm, tenant, expand), self._page_size)
 
     def list_all(self, call: Call) -> Reply:
         """The VMs of a subscription; with `statusOnly=true` their states instead of their models."""
@@ -140,18 +147,3 @@ class VirtualMachines:
     def _page(self, call: Call, vms: Iterable[VirtualMachine]) -> Reply:
         tenant = self._world.estate.tenant
         return page(call, vms, lambda vm: vm.sequence, lambda vm: vm_json.model(vm, tenant), self._page_size)
-
-
-def _check_conditions(call: Call, vm: VirtualMachine | None) -> None:
-    """If-Match and If-None-Match (OpenAPI, VirtualMachines_CreateOrUpdate)."""
-    unless, only = call.headers.get("If-None-Match"), call.headers.get("If-Match")
-    if unless is not None and unless != "*":
-        raise Refusal(400, "InvalidParameter", "The If-None-Match header can only be '*'.", "If-None-Match")
-    if unless == "*" and vm is not None:
-        raise Refusal(
-            412,
-            "PreconditionFailed",
-            f"The condition '*' in the If-None-Match header was not satisfied. The current etag value is '{vm.etag}'.",
-        )
-    if only is not None and (vm is None or only not in ("*", vm.etag)):
-        raise Refusal(412, "PreconditionFailed", f"The condition '{only}' in the If-Match header was not satisfied.")

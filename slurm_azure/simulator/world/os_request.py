@@ -26,7 +26,18 @@ _FORBIDDEN_USERS = frozenset(
     """.split()  # noqa: SIM905 - one name after the other is how the source lists them
 )
 _FORBIDDEN_PASSWORDS = frozenset(
-    ("abc@123", "P@$$w0rd", "P@ssw0rd", "P@ssword123", "Pa$$word", "pass@word1", "Password!", "Password1", "Password22", "iloveyou!")
+    (
+        "abc@123",
+        "P@$$w0rd",
+        "P@ssw0rd",
+        "P@ssword123",
+        "Pa$$word",
+        "pass@word1",
+        "Password!",
+        "Password1",
+        "Password22",
+        "iloveyou!",
+    )
 )
 _KEY_KINDS = ("ssh-rsa ", "ssh-ed25519 ")
 _WINDOWS_WORDS = ("windows", "sqlserver")

@@ -9,10 +9,12 @@ by analogy). For the other refusals Microsoft documents the rule and no text.
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from slurm_azure.simulator.refusal import Refusal, invalid_parameter
 from slurm_azure.simulator.resource_id import same
+from slurm_azure.simulator.world.operations import SUCCEEDED
 from slurm_azure.simulator.world.placement_resources import (
     AvailabilitySet,
     CapacityReservation,
@@ -45,16 +47,26 @@ def leave(world: World, vm: VirtualMachine) -> None:
     """A VM is gone."""
     for placement in placements(world, vm):
         placement.vms.pop(vm.id.lower(), None)
+        if isinstance(placement, ScaleSet):
+            drop_if_empty(world, placement)
+
+
+def drop_if_empty(world: World, found: ScaleSet) -> None:
+    """A scale set that is being deleted goes with the last of its VMs."""
+    if found.deleting is None or found.vms:
+        return
+    world.group_of(found.id).scale_sets.pop(found.name.lower(), None)
+    group = proximity_group(world, found.model.get("proximityPlacementGroup", {}).get("id", ""))
+    if group is not None:
+        group.scale_sets.pop(found.id.lower(), None)
+    world.operations.end(found.deleting, SUCCEEDED)
 
 
 def placements(world: World, vm: VirtualMachine) -> list[Placement]:
     """What a VM is in."""
-    model, found = vm.model, []
-    for key, wanted in (
-        ("virtualMachineScaleSet", scale_set),
-        ("proximityPlacementGroup", proximity_group),
-        ("availabilitySet", availability_set),
-    ):
+    model = vm.model
+    found: list[Placement] = []
+    for key, wanted in _BY_ID.items():
         if key in model and (item := wanted(world, model[key]["id"])) is not None:
             found.append(item)
     if "capacityReservation" in model:
@@ -126,8 +138,13 @@ def _scale(world: World, vm: VirtualMachine) -> list[Placement]:
     if found is None:
         raise _missing("Virtual Machine Scale Set", identity)
     _check_location(vm, found, "virtualMachineScaleSet.id")
+    if found.deleting is not None:
+        message = f"Virtual Machine Scale Set '{found.name}' is marked for deletion."
+        raise Refusal(409, "OperationNotAllowed", message)
     if not found.flexible:
-        message = f"Virtual machines can only be added to a scale set in orchestration mode Flexible; '{found.name}' is Uniform."
+        message = (
+            f"Virtual machines can only be added to a scale set in orchestration mode Flexible; '{found.name}' is Uniform."
+        )
         raise invalid_parameter("virtualMachineScaleSet.id", message)
     _check_scale_set_zone(vm, found)
     _check_scale_set_proximity(vm, found)
@@ -143,7 +160,9 @@ def _check_scale_set_zone(vm: VirtualMachine, found: ScaleSet) -> None:
     zones = list(vm.zones or ())
     if bool(zones) != bool(found.zones) or not set(zones) <= set(found.zones):
         theirs = f"zones '{','.join(found.zones)}'" if found.zones else "no zone"
-        raise invalid_parameter("zones", f"Virtual machine scale set '{found.name}' is in {theirs}: its VMs have to be there too.")
+        raise invalid_parameter(
+            "zones", f"Virtual machine scale set '{found.name}' is in {theirs}: its VMs have to be there too."
+        )
 
 
 def _check_scale_set_proximity(vm: VirtualMachine, found: ScaleSet) -> None:
@@ -217,7 +236,12 @@ def _place(world: World, identity: str, kind: str) -> tuple[ResourceGroup, str] 
     return (group, parts[7]) if group else None
 
 
-_FINDERS: dict[str, Any] = {
+_BY_ID: dict[str, Callable[[World, str], Placement | None]] = {
+    "virtualMachineScaleSet": scale_set,
+    "proximityPlacementGroup": proximity_group,
+    "availabilitySet": availability_set,
+}
+_FINDERS: dict[str, Callable[[World, VirtualMachine], list[Placement]]] = {
     "virtualMachineScaleSet": _scale,
     "availabilitySet": _availability,
     "proximityPlacementGroup": _proximity,

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from slurm_azure.simulator.world.operations import Operation
+
 if TYPE_CHECKING:
     from slurm_azure.simulator.world.vm import VirtualMachine
 
@@ -41,10 +43,16 @@ class Placement:
 
 @dataclass(slots=True, eq=False)
 class ScaleSet(Placement):
-    """A virtual machine scale set. `version` is its etag's."""
+    """A virtual machine scale set. `deleting` is the operation that began to delete it."""
 
     unique_id: str = ""
     version: int = 1
+    deleting: Operation | None = None
+
+    @property
+    def etag(self) -> str:
+        """Changes with every write."""
+        return f'"{self.version}"'
 
     @property
     def flexible(self) -> bool:

@@ -101,12 +101,13 @@ def shapes(table: str, known: Mapping[str, Shape] | None = None) -> dict[str, Sh
     """The types of a table; it may name the types of another one (`known`)."""
     found: dict[str, Shape] = {}
     rows: list[tuple[Shape, str]] = []
+    paragraph = Shape("", "")
     for line in filter(None, map(str.rstrip, table.splitlines())):
         if line.startswith(" "):
-            rows.append((shape, line.strip()))
+            rows.append((paragraph, line.strip()))
         else:
             name, _, prefix = line.partition(" ")
-            shape = found[name] = Shape(name, prefix)
+            paragraph = found[name] = Shape(name, prefix)
     types = {**(known or {}), **found}
     for shape, row in rows:
         member, _, kind = row.partition(" ")
@@ -124,7 +125,8 @@ def _reader(kind: str, types: Mapping[str, Shape], parameter: str) -> Reader:
     if kind.startswith("{"):
         return _map_of(_reader(kind[1:-1], types, parameter))
     if kind.startswith("int "):
-        return _between(*map(int, kind[4:].split("..")), parameter)
+        low, _, high = kind[4:].partition("..")
+        return _between(int(low), int(high), parameter)
     if "|" in kind:
         return _one_of(tuple(filter(None, kind.split("|"))), parameter)
     return types[kind].read
@@ -183,7 +185,9 @@ def _between(low: int, high: int, parameter: str) -> Reader:
     def read(value: Any) -> int:
         number = _integer(value)
         if not low <= number <= high:
-            raise invalid_parameter(parameter, f"The value of parameter {parameter} is invalid. It has to be from {low} to {high}.")
+            raise invalid_parameter(
+                parameter, f"The value of parameter {parameter} is invalid. It has to be from {low} to {high}."
+            )
         return number
 
     return read

@@ -61,7 +61,9 @@ def _check_place(disk: Mapping[str, Any], parameter: str) -> None:
         if key in disk and not disk[key].get("uri"):
             raise missing_parameter(f"{parameter}.{key}.uri")
     if "vhd" in disk and "managedDisk" in disk:
-        raise invalid_parameter(parameter, f"Parameters '{parameter}.vhd' and '{parameter}.managedDisk' cannot be given together.")
+        raise invalid_parameter(
+            parameter, f"Parameters '{parameter}.vhd' and '{parameter}.managedDisk' cannot be given together."
+        )
     if "image" in disk and "vhd" not in disk:
         raise missing_parameter(f"{parameter}.vhd")
 

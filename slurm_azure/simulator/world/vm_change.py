@@ -15,6 +15,7 @@ from slurm_azure.simulator.estate import Principal
 from slurm_azure.simulator.refusal import Refusal, invalid_parameter
 from slurm_azure.simulator.resource_id import location_name, same
 from slurm_azure.simulator.world import placement, size_rules, vm_disks, vm_interfaces, vm_request
+from slurm_azure.simulator.world.placement_resources import Placement
 from slurm_azure.simulator.world.skus import Size
 from slurm_azure.simulator.world.storage_request import unmanaged
 from slurm_azure.simulator.world.vm import VirtualMachine, packed, unpacked
@@ -226,9 +227,9 @@ def _replace_model(world: World, vm: VirtualMachine, request: VmRequest, size: S
         world.capacity.resize(vm)
 
 
-def _move(world: World, vm: VirtualMachine, before: list[placement.Placement]) -> None:
+def _move(world: World, vm: VirtualMachine, before: list[Placement]) -> None:
     """Leave what the VM was placed by, and enter what its model names now."""
-    after: list[placement.Placement] = [item for item in before if isinstance(item, placement.STAYING)]
+    after: list[Placement] = [item for item in before if isinstance(item, placement.STAYING)]
     if "proximityPlacementGroup" in vm.model:
         after.append(placement.check_proximity(world, vm))
     if "capacityReservation" in vm.model:
@@ -266,12 +267,12 @@ def _check_same_disk(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
         _refuse_change(f"dataDisk.{key}", old.get(key), new.get(key))
     _refuse_change("dataDisk.managedDisk.id", _at(old, ["managedDisk", "id"]), _at(new, ["managedDisk", "id"]))
     if new.get("diskSizeGB", old.get("diskSizeGB", 0)) < old.get("diskSizeGB", 0):
-        raise Refusal(409, "ResizeDiskError", f"The size of data disk '{old.get('name')}' cannot be reduced.", "dataDisk.diskSizeGB")
+        raise Refusal(
+            409, "ResizeDiskError", f"The size of data disk '{old.get('name')}' cannot be reduced.", "dataDisk.diskSizeGB"
+        )
 
 
-def _apply_disks(
-    world: World, vm: VirtualMachine, request: VmRequest, wanted: Mapping[int, Mapping[str, Any]] | None
-) -> None:
+def _apply_disks(world: World, vm: VirtualMachine, request: VmRequest, wanted: Mapping[int, Mapping[str, Any]] | None) -> None:
     """Detach what is not asked for any more, or asked to be detached; attach or make what is new."""
     storage = vm.model["storageProfile"]
     os_disk = _merged(storage["osDisk"], request.properties["storageProfile"]["osDisk"])

@@ -83,9 +83,7 @@ def make(world: World, vm: VirtualMachine, os_type: str) -> tuple[Disk, ...]:
     return tuple(made)
 
 
-def _os_disk(
-    world: World, vm: VirtualMachine, disk: dict[str, Any], local: bool, image: dict[str, Any] | None
-) -> list[Disk]:
+def _os_disk(world: World, vm: VirtualMachine, disk: dict[str, Any], local: bool, image: dict[str, Any] | None) -> list[Disk]:
     if unmanaged(disk):
         disk.setdefault("name", f"{vm.name}-osdisk")
         disk.setdefault("caching", "ReadWrite")
@@ -126,7 +124,9 @@ def _attach(world: World, vm: VirtualMachine, written: dict[str, Any]) -> Disk:
     return disk
 
 
-def _new(world: World, vm: VirtualMachine, written: dict[str, Any], os_type: str | None, image: dict[str, Any] | None) -> list[Disk]:
+def _new(
+    world: World, vm: VirtualMachine, written: dict[str, Any], os_type: str | None, image: dict[str, Any] | None
+) -> list[Disk]:
     managed = dict(written.get("managedDisk") or {})
     sku = managed.setdefault("storageAccountType", "Standard_LRS")
     name = written["name"]
@@ -135,7 +135,9 @@ def _new(world: World, vm: VirtualMachine, written: dict[str, Any], os_type: str
     written.setdefault("caching", _caching(sku))
     if name.lower() in vm.group.disks:
         # Not told by the PUT, but by the operation it begins: hashicorp/terraform-provider-azurerm 15513.
-        message = f"Disk {name} already exists in resource group {vm.group.name.upper()}. Only CreateOption.Attach is supported."
+        message = (
+            f"Disk {name} already exists in resource group {vm.group.name.upper()}. Only CreateOption.Attach is supported."
+        )
         vm.doom = ("ConflictingUserInput", message)
         return []
     disk = vm.group.disks[name.lower()] = Disk(

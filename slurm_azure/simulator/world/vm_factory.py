@@ -50,8 +50,11 @@ def make(world: World, group: ResourceGroup, name: str, request: VmRequest) -> V
     group.vms[name.lower()] = vm
     for interface in vm.interfaces:
         world.vms_by_address[interface.ip] = vm
-    for made in (vm, *vm.interfaces, *vm.disks):
-        world.history.made(made)
+    world.history.made(vm)
+    for interface in vm.interfaces:
+        world.history.made(interface)
+    for disk in vm.disks:
+        world.history.made(disk)
     return vm
 
 

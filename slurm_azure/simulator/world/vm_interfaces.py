@@ -94,7 +94,9 @@ def _subnet(world: World, vm: VirtualMachine, identity: str, address: AddressReq
     does then, it is the first of the region."""
     if address.subnet is None:
         for subnet in world.subnets.values():
-            if subnet.location == vm.location and subnet.id.lower().startswith(f"/subscriptions/{vm.group.subscription}".lower()):
+            if subnet.location == vm.location and subnet.id.lower().startswith(
+                f"/subscriptions/{vm.group.subscription}".lower()
+            ):
                 return subnet
         raise missing_parameter("networkInterfaceConfigurations.ipConfigurations.subnet")
     found = world.subnets.get(address.subnet.lower())
@@ -124,7 +126,5 @@ def _shown(vm: VirtualMachine, settings: Mapping[str, Any]) -> dict[str, Any]:
     public = settings.get("publicIPAddressConfiguration")
     if public:
         name = f"{public['name']}-{vm.vm_id[:8]}"
-        shown["publicIPAddress"] = {
-            "id": resource_id(vm.group.subscription, vm.group.name, NETWORK, "publicIPAddresses", name)
-        }
+        shown["publicIPAddress"] = {"id": resource_id(vm.group.subscription, vm.group.name, NETWORK, "publicIPAddresses", name)}
     return shown

@@ -149,7 +149,9 @@ def _check_placement(properties: Mapping[str, Any]) -> None:
     for key in ("availabilitySet", "virtualMachineScaleSet", "proximityPlacementGroup"):
         if key in properties and not properties[key].get("id"):
             raise missing_parameter(f"{key}.id")
-    if "capacityReservation" in properties and "id" not in properties["capacityReservation"].get("capacityReservationGroup", {}):
+    if "capacityReservation" in properties and "id" not in properties["capacityReservation"].get(
+        "capacityReservationGroup", {}
+    ):
         raise missing_parameter("capacityReservation.capacityReservationGroup.id")
     if "availabilitySet" in properties and "virtualMachineScaleSet" in properties:
         message = "A virtual machine cannot be in an availability set and in a virtual machine scale set."
