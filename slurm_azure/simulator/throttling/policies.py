@@ -62,6 +62,7 @@ _GET_SET_VM = _compute("GetVMScaleSetVM", 2000, 12)
 _NETWORK_WRITE = _network("Write", 1000)
 _NETWORK_READ = _network("Read", 10_000)
 
+_NETWORK = ("NetworkInterfaces", "VirtualNetworks", "NetworkSecurityGroups", "PublicIPAddresses")
 _VMS, _SETS, _SET_VMS = "VirtualMachines", "VirtualMachineScaleSets", "VirtualMachineScaleSetVMs"
 
 _OPERATIONS: dict[Policy, dict[str, str]] = {
@@ -97,16 +98,8 @@ _OPERATIONS: dict[Policy, dict[str, str]] = {
     _UPDATE_SET_VM: {_SET_VMS: "Start Restart Reimage ReimageAll Update SimulateEviction"},
     _DELETE_SET_VM: {_SET_VMS: "Delete PowerOff Deallocate"},
     _GET_SET_VM: {_SET_VMS: "Get GetInstanceView RetrieveBootDiagnosticsData"},
-    _NETWORK_WRITE: {
-        "NetworkInterfaces": "CreateOrUpdate UpdateTags Delete",
-        "VirtualNetworks": "CreateOrUpdate UpdateTags Delete",
-        "Subnets": "CreateOrUpdate Delete",
-    },
-    _NETWORK_READ: {
-        "NetworkInterfaces": "Get List ListAll",
-        "VirtualNetworks": "Get List ListAll",
-        "Subnets": "Get List",
-    },
+    _NETWORK_WRITE: dict.fromkeys((*_NETWORK, "Subnets"), "CreateOrUpdate UpdateTags Delete"),
+    _NETWORK_READ: dict.fromkeys((*_NETWORK, "Subnets"), "Get List ListAll"),
 }
 
 POLICIES: dict[str, Policy] = {
