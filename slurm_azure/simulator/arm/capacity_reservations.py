@@ -18,10 +18,10 @@ from slurm_azure.simulator.clock import timestamp
 from slurm_azure.simulator.refusal import Refusal, invalid_parameter, missing_parameter, resource_not_found
 from slurm_azure.simulator.resource_id import COMPUTE, resource_id
 from slurm_azure.simulator.routes import Route
-from slurm_azure.simulator.world import sizes
 from slurm_azure.simulator.world.operations import SUCCEEDED
 from slurm_azure.simulator.world.placement_resources import CapacityReservation, CapacityReservationGroup
 from slurm_azure.simulator.world.placement_shapes import CAPACITY_RESERVATION, CAPACITY_RESERVATION_GROUP
+from slurm_azure.simulator.world.skus import Skus
 from slurm_azure.simulator.world.vm_request import check_zones
 from slurm_azure.simulator.world.world import World
 
@@ -162,7 +162,7 @@ class CapacityReservations:
         present = group.reservations.get(name.lower())
         location = self._all.location(call, body, present)
         check_tags(body)
-        _check(group, name, body, location)
+        _check(self._world.skus, group, name, body, location)
         if present is not None:
             return self._begun(call, present, 200, self._change(present, body))
         same_kind = group.matching(body["sku"]["name"], body.get("zones", []))
@@ -248,11 +248,12 @@ class CapacityReservations:
         return found
 
 
-def _check(group: CapacityReservationGroup, name: str, body: dict[str, Any], location: str) -> None:
+def _check(skus: Skus, group: CapacityReservationGroup, name: str, body: dict[str, Any], location: str) -> None:
     size = body.get("sku", {}).get("name")
     if not size:
         raise missing_parameter("sku.name")
-    if not sizes.known(size):
+    found = skus.find(size)
+    if found is None or not skus.offers(found, location):
         raise invalid_parameter("sku.name", f"The requested VM size {size} is not available in the current region.")
     if location != group.location:
         message = f"Capacity reservation group '{group.name}' is in location '{group.location}'."
