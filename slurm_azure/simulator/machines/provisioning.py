@@ -45,8 +45,10 @@ def provisioning_document(spec: MachineSpec) -> bytes:
 
 
 def put_files(folder: Path, spec: MachineSpec) -> None:
-    """Write below `folder` what the VM finds in its root file system when it boots."""
-    _put(folder, SEED, provisioning_document(spec), 0o600)
+    """Write below `folder` what the VM finds in its root file system when it boots. A guest that is to fail finds half of
+    the document, which cloud-init takes for broken and reports."""
+    document = provisioning_document(spec)
+    _put(folder, SEED, document if spec.failure is None else document[: len(document) // 2], 0o600)
     _put(folder, "run/simulated-vm/asset-tag", f"{ASSET_TAG}\n".encode(), 0o444)
     _put(folder, "run/simulated-vm/uuid", f"{spec.vm_id}\n".encode(), 0o400)
 

@@ -235,7 +235,10 @@ class Hosting:
             self._events_over(vm)
 
     def guest_failed(self, vm: VirtualMachine, detail: str) -> None:
-        """The guest agent said NotReady for good. Text: "Understand common error messages", Virtual Machines."""
+        """The guest agent said NotReady for good. Text: "Understand common error messages", Virtual Machines. Where that is a
+        fault's doing, the fault's words are told: what a real guest then says is its agent's general complaint."""
+        fault = vm.fault or NO_BOOT_FAULT
+        detail = fault.failure or detail
         self._fail(
             vm,
             "OSProvisioningClientError",
