@@ -41,17 +41,14 @@ _FORBIDDEN_PASSWORDS = frozenset(
 )
 _KEY_KINDS = ("ssh-rsa ", "ssh-ed25519 ")
 _WINDOWS_WORDS = ("windows", "sqlserver")
-_LINUX_WORDS = (
-    "linux ubuntu canonical debian redhat rhel centos openlogic suse oracle rocky resf flatcar kinvolk mariner".split()  # noqa: SIM905
-)
 _FORBIDDEN_CHARACTERS = "` ~ ! @ # $ % ^ & * ( ) = + _ [ ] { } \\\\ | ; : ' \\\" , < > / ?"
 
 
 def os_type(properties: Mapping[str, Any]) -> str:
     """Linux or Windows: what the body says, else what the image's names tell.
 
-    Nobody can ask an image here what is in it. Without any word of Linux, a VM with a password is taken for Windows, as in
-    Microsoft's examples with images of one's own.
+    Nobody can ask an image here what is in it. Without any word of Windows it is taken for Linux, as in Microsoft's examples
+    with images of one's own.
     """
     storage = properties["storageProfile"]
     profile = properties.get("osProfile", {})
@@ -62,11 +59,7 @@ def os_type(properties: Mapping[str, Any]) -> str:
         return LINUX if "linuxConfiguration" in profile else WINDOWS
     image = storage.get("imageReference", {})
     words = " ".join(str(image.get(key, "")) for key in ("publisher", "offer", "sku")).lower()
-    if any(word in words for word in _WINDOWS_WORDS):
-        return WINDOWS
-    if any(word in words for word in _LINUX_WORDS):
-        return LINUX
-    return WINDOWS if profile.get("adminPassword") else LINUX
+    return WINDOWS if any(word in words for word in _WINDOWS_WORDS) else LINUX
 
 
 def check(properties: Mapping[str, Any]) -> None:

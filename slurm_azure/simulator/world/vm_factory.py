@@ -128,6 +128,8 @@ def shown_profile(profile: Mapping[str, Any], os_type: str) -> dict[str, Any]:
                 {key: value for key, value in item.items() if key != "content"} for item in contents
             ]
         shown["windowsConfiguration"] = windows
+    else:
+        shown.setdefault("linuxConfiguration", {"disablePasswordAuthentication": False})
     shown.setdefault("secrets", [])
     shown.setdefault("allowExtensionOperations", True)
     shown["requireGuestProvisionSignal"] = True
