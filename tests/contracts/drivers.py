@@ -13,7 +13,7 @@ import azure.mgmt.compute as compute_sync
 import azure.mgmt.compute.aio as compute_async
 from azure.core.pipeline.transport import AioHttpTransport, RequestsTransport
 
-from tests.support.simulated_azure import SECRET, SimulatedAzure
+from tests.support.simulated_azure import CLIENT, SECRET, SimulatedAzure
 
 KINDS = ("sync", "async")
 
@@ -63,7 +63,7 @@ async def credential(azure: SimulatedAzure, kind: str) -> AsyncIterator[Any]:
     transport: Any = RequestsTransport if kind == "sync" else AioHttpTransport
     key = package.ClientSecretCredential(
         azure.tenant,
-        azure.client_id,
+        CLIENT,
         SECRET,
         authority=azure.authority,
         disable_instance_discovery=True,

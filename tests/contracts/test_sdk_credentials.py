@@ -18,7 +18,7 @@ from requests.adapters import HTTPAdapter
 
 from tests.contracts.drivers import KINDS, compute, outcome
 from tests.contracts.walks import made
-from tests.support.simulated_azure import NODE_CLIENT, SECRET, SimulatedAzure
+from tests.support.simulated_azure import CLIENT, NODE_CLIENT, SECRET, SimulatedAzure
 
 Make = Callable[[SimulatedAzure, str], AbstractAsyncContextManager[Any]]
 
@@ -49,7 +49,7 @@ async def closing(key: Any) -> AsyncIterator[Any]:
 
 def by_secret(simulated: SimulatedAzure, kind: str) -> AbstractAsyncContextManager[Any]:
     """The service principal by its secret."""
-    known = (simulated.tenant, simulated.client_id, SECRET)
+    known = (simulated.tenant, CLIENT, SECRET)
     return closing(package(kind).ClientSecretCredential(*known, **settings(simulated, kind)))
 
 
