@@ -32,6 +32,7 @@ class RecordingMachine:
 
     destroyed: int = 0
     stuck: bool = False
+    done: list[str] = field(default_factory=list)
 
     async def destroy(self) -> None:
         self.destroyed += 1
@@ -40,6 +41,15 @@ class RecordingMachine:
 
     def console(self) -> bytes:
         return b"console"
+
+    async def pause(self) -> None:
+        self.done.append("pause")
+
+    async def resume(self) -> None:
+        self.done.append("resume")
+
+    async def cut_off(self) -> None:
+        self.done.append("cut off")
 
 
 @dataclass
@@ -117,7 +127,7 @@ class Site:
         return list(self.world.group("s", "g").vms)
 
 
-def on_site(scenario: Callable[[Site], Awaitable[None]]) -> None:
+def on_site(scenario: Callable[[Site], Awaitable[None]], faults: Faults | None = None) -> None:
     """Run a scenario in an event loop of its own."""
 
     async def run() -> None:
@@ -126,7 +136,7 @@ def on_site(scenario: Callable[[Site], Awaitable[None]]) -> None:
         clock, hypervisor = ManualClock(), RecordingHypervisor()
         world = World(Estate("t", "westeurope", (plan,), (), ()), clock, random.Random(1))
         timings = Timings(create=constant(2.0), delete=constant(30.0))
-        await scenario(Site(clock, hypervisor, world, Provisioning(world, hypervisor, timings, Faults())))
+        await scenario(Site(clock, hypervisor, world, Provisioning(world, hypervisor, timings, faults or Faults())))
 
     asyncio.run(run())
 

@@ -172,6 +172,7 @@ class Hosting:
             code, message = fault.error
             self._plan(vm, fault.error_after, lambda: self._fail(vm, code, message))
         if fault.slower:
+            self._show(vm, "running")  # to Azure it is; the guest takes its time
             self._plan(vm, fault.slower, lambda: self._start_machine(vm))
         else:
             self._start_machine(vm)
