@@ -104,6 +104,8 @@ class Call:
             value = json.loads(self.body)
         except ValueError as error:
             raise malformed(str(error)) from None
+        except RecursionError:
+            raise malformed("the request body is nested too deeply") from None
         if not isinstance(value, dict):
             raise malformed("the request body is not a JSON object")
         return value

@@ -9,6 +9,7 @@ import math
 import socket
 import struct
 import time
+import uuid
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, Protocol
@@ -216,7 +217,8 @@ def _call(request: web.BaseRequest, scheme: str, body: bytes) -> Call:
 def _too_large() -> Reply:
     """Status as HTTP has it; code and words have no source."""
     message = f"The request content size exceeds the maximum size of {_LARGEST} bytes."
-    return Reply(413, {"error": {"code": "RequestContentTooLarge", "message": message}})
+    named = {"x-ms-request-id": str(uuid.uuid4())}
+    return Reply(413, {"error": {"code": "RequestContentTooLarge", "message": message}}, named)
 
 
 def _unread(reply: Reply) -> web.Response:
