@@ -15,6 +15,7 @@ _NOT_JUDGED: tuple[tuple[str, str], ...] = (
     (r"/metadata(/|$)", "instance metadata"),
     (r"/machine(/|$)|/machine\?|/\?comp=", "wire server"),
     (r"/(secrets|keys|certificates)(/|$)", "Key Vault"),
+    (r"/bootdiagnostics-storage/", "boot diagnostics"),
     (r"/api/retail/prices", "retail prices"),
     (r"/(common|[^/]+)/(oauth2|v2\.0|discovery|\.well-known)(/|$)", "login"),
     (r"/(subscriptions|providers)/.*?/?providers/(Microsoft\.\w+)/", "provider"),

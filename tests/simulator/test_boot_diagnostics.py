@@ -13,7 +13,7 @@ from slurm_azure.simulator.timing import constant
 from tests.simulator.raw import Answer, arm, ask, vm_path
 from tests.support.simulated_azure import ManualClock, SimulatedAzure, simulated_azure, vm_body
 
-ON = {"diagnosticsProfile": {"bootDiagnostics": {"enabled": True}}}
+ON: dict[str, Any] = {"diagnosticsProfile": {"bootDiagnostics": {"enabled": True}}}
 
 
 @pytest.fixture
@@ -29,8 +29,9 @@ def retrieve(azure: SimulatedAzure, query: str = "", name: str = "vm.1") -> Answ
     return arm(azure, "POST", f"{vm_path(azure, name)}/retrieveBootDiagnosticsData{query}")
 
 
-def fetch(azure: SimulatedAzure, link: str, method: str = "GET") -> Answer:
+def fetch(azure: SimulatedAzure, link: str | None, method: str = "GET") -> Answer:
     """As a browser would: no token."""
+    assert link is not None
     url = urlsplit(link)
     return ask(azure.endpoint, method, f"{url.path}?{url.query}", ca_file=azure.ca_file)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from slurm_azure.simulator.arm import not_simulated
+from slurm_azure.simulator.routes import Route
 from tests.simulator.raw import arm, ask
 from tests.support.simulated_azure import SimulatedAzure
 
@@ -13,7 +14,7 @@ ROUTES = not_simulated.routes()
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=[f"{route.operation}" for route in ROUTES])
-def test_each_is_refused_plainly(azure: SimulatedAzure, route: not_simulated.Route) -> None:
+def test_each_is_refused_plainly(azure: SimulatedAzure, route: Route) -> None:
     """501 NotImplemented that names the operation, in Azure's shape; but first a token and an api-version."""
     known = PARAMETERS | {"subscriptionId": azure.subscription, "resourceGroupName": azure.resource_group}
     path = route.template.format(**known)

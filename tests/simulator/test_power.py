@@ -12,7 +12,7 @@ from slurm_azure.simulator.timing import constant
 from tests.simulator.raw import Answer, arm, vm_path
 from tests.support.simulated_azure import ManualClock, SimulatedAzure, simulated_azure, vm_body
 
-SLOW = {
+SLOW: dict[str, Any] = {
     "create_seconds": constant(2.0),
     "boot_seconds": constant(20.0),
     "delete_seconds": constant(30.0),
@@ -227,14 +227,16 @@ def test_the_sdks_pollers_see_every_operation_through() -> None:
     """Unmodified azure-mgmt-compute: each begin_.. ends, a refusal is an HttpResponseError with Azure's code."""
     with simulated_azure() as azure, azure.compute() as client:
         group, vms = azure.resource_group, client.virtual_machines
-        vms.begin_create_or_update(group, "vm-1", vm_body(azure)).result()
+        body: Any = vm_body(azure)
+        vms.begin_create_or_update(group, "vm-1", body).result()
         for begin in (vms.begin_restart, vms.begin_redeploy, vms.begin_reapply, vms.begin_power_off, vms.begin_start):
             assert begin(group, "vm-1").result() is None
         vms.begin_deallocate(group, "vm-1").result()
-        codes = [status.code for status in vms.instance_view(group, "vm-1").statuses]
+        codes = [status.code for status in vms.instance_view(group, "vm-1").statuses or ()]
         assert codes == ["ProvisioningState/succeeded", "PowerState/deallocated"]
         with pytest.raises(HttpResponseError) as refused:
             vms.begin_power_off(group, "vm-1")
+        assert refused.value.error is not None
         assert refused.value.error.code == "OperationNotAllowed"
         vms.begin_start(group, "vm-1").result()
         vms.begin_delete(group, "vm-1", force_deletion=True).result()
