@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import jwt
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -52,6 +54,22 @@ def is_rsa_certificate(pem: bytes) -> bool:
         return isinstance(x509.load_pem_x509_certificate(pem).public_key(), rsa.RSAPublicKey)
     except ValueError:
         return False
+
+
+def issuer_keys(content: bytes) -> tuple[tuple[str, rsa.RSAPublicKey], ...]:
+    """The RSA keys of an issuer with their ids: of a JSON Web Key Set, or the one of a PEM (id ''). Raises ValueError."""
+    if content.lstrip().startswith(b"-----"):
+        public = serialization.load_pem_public_key(content)
+        found = [("", public)] if isinstance(public, rsa.RSAPublicKey) else []
+    else:
+        try:
+            keys = jwt.PyJWKSet.from_dict(json.loads(content)).keys
+        except (jwt.PyJWTError, AttributeError) as error:
+            raise ValueError(str(error)) from None
+        found = [(str(key.key_id or ""), key.key) for key in keys if isinstance(key.key, rsa.RSAPublicKey)]
+    if not found:
+        raise ValueError("there is no RSA key in it")
+    return tuple(found)
 
 
 def new_certificate(name: str) -> bytes:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
 from slurm_azure.errors import ConfigError
 from slurm_azure.simulator import credentials, offering, role_definitions
 from slurm_azure.simulator.builtin_roles import BUILT_IN_ROLES
@@ -60,13 +62,13 @@ DEFAULT: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class FederatedCredential:
-    """Whose assertions are taken in place of a secret ("Workload identity federation"): `keys` is the issuer's JSON Web Key
-    Set or public key (PEM)."""
+    """Whose assertions are taken in place of a secret ("Workload identity federation"): `keys` are the issuer's public keys
+    with their ids."""
 
     issuer: str
     subject: str
     audiences: tuple[str, ...]
-    keys: bytes
+    keys: tuple[tuple[str, RSAPublicKey], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +313,11 @@ class _Reader:
     def _federated(self, item: Any, where: str) -> FederatedCredential:
         fields = self._object(item, where, {"issuer", "subject", "audiences", "keys_file"})
         audiences = tuple(fields.get("audiences", ("api://AzureADTokenExchange",)))
-        keys = self._file(fields.get("keys_file"), f"{where}.keys_file", False, bytes)
+        try:
+            keys = credentials.issuer_keys(self._file(fields.get("keys_file"), f"{where}.keys_file", False, bytes))
+        except ValueError as error:
+            mistake = f"{fields['keys_file']} is neither a JSON Web Key Set nor a public key (PEM): {error}"
+            raise self._mistake(f"{where}.keys_file", mistake) from None
         return FederatedCredential(self._text(fields, "issuer", where), self._text(fields, "subject", where), audiences, keys)
 
     def _vault(

@@ -6,19 +6,14 @@ authentication and authorization error codes" (Microsoft Learn).
 
 from __future__ import annotations
 
-import base64
 import hmac
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import jwt
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-
+from slurm_azure.simulator import assertions
+from slurm_azure.simulator.assertions import Denied
 from slurm_azure.simulator.call import Call, Reply
 from slurm_azure.simulator.clock import Clock
 from slurm_azure.simulator.estate import Principal
@@ -28,14 +23,6 @@ from slurm_azure.simulator.tokens import Tokens
 
 LIFETIME = 3599  # seconds; "60-90 minutes" is documented, 3599 is what `expires_in` of the documented samples says
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-
-
-class _Denied(Exception):
-    """The token endpoint says no: HTTP status, OAuth error, AADSTS number, text."""
-
-    def __init__(self, status: int, error: str, number: int, text: str) -> None:
-        super().__init__(text)
-        self.status, self.error, self.number, self.text = status, error, number, text
 
 
 class Login:
@@ -74,7 +61,7 @@ class Login:
         self._faults.before(call)
         try:
             return match.route.handler(call)
-        except _Denied as denied:
+        except Denied as denied:
             return self._refused(denied)
 
     def discover_instance(self, call: Call) -> Reply:
@@ -126,12 +113,12 @@ class Login:
         return Reply(200, self._tokens.key_set())
 
     def token(self, call: Call) -> Reply:
-        """An access token for a client's secret or certificate."""
+        """An access token for a client's secret, certificate or federated assertion."""
         self._check_tenant(call)
         form = {key: values[0] for key, values in parse_qs(call.body.decode("utf-8", "replace")).items()}
         if form.get("grant_type") != "client_credentials":
             text = "The grant type is not supported over this endpoint; only client_credentials is simulated."
-            raise _Denied(400, "unsupported_grant_type", 70003, text)
+            raise Denied(400, "unsupported_grant_type", 70003, text)
         principal = self._principals.get(form.get("client_id", "").lower())
         if principal is None:
             text = (
@@ -139,7 +126,7 @@ class Login:
                 f"'{self._tokens.tenant}'. This can happen if the application has not been installed by the administrator of "
                 "the tenant or consented to by any user in the tenant."
             )
-            raise _Denied(400, "unauthorized_client", 700016, text)
+            raise Denied(400, "unauthorized_client", 700016, text)
         self._check_client(call, principal, form)
         access = self._tokens.issue(principal, self._resource(form), LIFETIME)
         body = {"token_type": "Bearer", "expires_in": LIFETIME, "ext_expires_in": LIFETIME, "access_token": access}
@@ -148,17 +135,17 @@ class Login:
     def _check_tenant(self, call: Call) -> None:
         if call.parameters["tenant"].lower() != self._tokens.tenant.lower():
             text = f"Tenant '{call.parameters['tenant']}' not found. Check to make sure you have the correct tenant ID."
-            raise _Denied(400, "invalid_request", 90002, text)
+            raise Denied(400, "invalid_request", 90002, text)
 
     def _resource(self, form: Mapping[str, str]) -> str:
         scope = form.get("scope", "")
         resource, found, _ = scope.partition("/.default")
         if not found:
             text = f"The provided value for scope {scope} is not valid. Client credential flows must have /.default suffixed."
-            raise _Denied(400, "invalid_scope", 1002012, text)
+            raise Denied(400, "invalid_scope", 1002012, text)
         if not self._is_resource(resource):
             text = f"The resource principal named {resource} was not found in the tenant named {self._tokens.tenant}."
-            raise _Denied(400, "invalid_resource", 500011, text)
+            raise Denied(400, "invalid_resource", 500011, text)
         return resource
 
     def _check_client(self, call: Call, principal: Principal, form: Mapping[str, str]) -> None:
@@ -170,37 +157,17 @@ class Login:
                     "Invalid client secret provided. Ensure the secret being sent in the request is the client secret "
                     f"value, not the client secret ID, for a secret added to app '{principal.client_id}'."
                 )
-                raise _Denied(401, "invalid_client", 7000215, text)
+                raise Denied(401, "invalid_client", 7000215, text)
         else:
             text = "The request body must contain the following parameter: 'client_assertion' or 'client_secret'."
-            raise _Denied(401, "invalid_client", 7000218, text)
+            raise Denied(401, "invalid_client", 7000218, text)
 
     def _check_assertion(self, call: Call, principal: Principal, assertion: str) -> None:
-        if principal.certificate is None:
-            raise _Denied(401, "invalid_client", 700027, "Client assertion failed signature validation: no key is registered.")
-        certificate = x509.load_pem_x509_certificate(principal.certificate)
-        public = certificate.public_key()
-        assert isinstance(public, RSAPublicKey)
-        options: Any = {"verify_exp": False, "verify_nbf": False, "verify_iat": False, "verify_aud": False}
-        try:
-            if not _names_certificate(jwt.get_unverified_header(assertion), certificate):
-                raise _Denied(401, "invalid_client", 700027, "The certificate with this thumbprint is not registered.")
-            claims = jwt.decode(assertion, public, algorithms=["RS256", "PS256"], options=options)
-        except jwt.InvalidTokenError:
-            raise _Denied(401, "invalid_client", 700027, "Client assertion failed signature validation.") from None
-        if not claims.get("iss") == claims.get("sub") == principal.client_id:
-            raise _Denied(401, "invalid_client", 700021, "Client assertion issuer and subject have to be the client id.")
-        if not self._is_own_audience(call, str(claims.get("aud"))):
-            raise _Denied(401, "invalid_client", 700023, "Client assertion audience claim does not match the token endpoint.")
-        if not float(claims.get("exp", 0)) > self._clock.now():
-            raise _Denied(401, "invalid_client", 700024, "Client assertion is not within its valid time range.")
-
-    def _is_own_audience(self, call: Call, audience: str) -> bool:
         tenant = self._tokens.tenant
         places = [base + path for base in (call.base, "https://login.microsoftonline.com") for path in _own_paths(tenant)]
-        return audience.rstrip("/").lower() in {place.lower() for place in places}
+        assertions.check(principal, assertion, frozenset(place.lower() for place in places), self._clock.now())
 
-    def _refused(self, denied: _Denied) -> Reply:
+    def _refused(self, denied: Denied) -> Reply:
         now = datetime.fromtimestamp(self._clock.now(), UTC)
         trace, correlation = str(uuid.uuid4()), str(uuid.uuid4())
         moment = now.strftime("%Y-%m-%d %H:%M:%SZ")
@@ -219,17 +186,3 @@ class Login:
 
 def _own_paths(tenant: str) -> tuple[str, ...]:
     return f"/{tenant}/oauth2/v2.0/token", f"/{tenant}/v2.0", f"/{tenant}/oauth2/token"
-
-
-def _names_certificate(header: Mapping[str, Any], certificate: x509.Certificate) -> bool:
-    """Whether the assertion's header names this certificate, by SHA-1 (x5t) or SHA-256 (x5t#S256) thumbprint."""
-    expected = {
-        "x5t": certificate.fingerprint(hashes.SHA1()),
-        "x5t#S256": certificate.fingerprint(hashes.SHA256()),
-    }
-    given = [(name, str(header[name])) for name in expected if name in header]
-    return bool(given) and all(_unpadded(expected[name]) == value.rstrip("=") for name, value in given)
-
-
-def _unpadded(digest: bytes) -> str:
-    return base64.urlsafe_b64encode(digest).decode().rstrip("=")

@@ -75,9 +75,18 @@ def token(
     return found
 
 
-def arm(azure: SimulatedAzure, method: str, path: str, body: Any = None, **headers: str) -> Answer:
-    """One call to Resource Manager as the daemon's principal; header names with `_` for `-`."""
-    found = {"Authorization": f"Bearer {token(azure)}"} | {name.replace("_", "-"): value for name, value in headers.items()}
+def arm(
+    azure: SimulatedAzure,
+    method: str,
+    path: str,
+    body: Any = None,
+    client: str = CLIENT,
+    secret: str = SECRET,
+    **headers: str,
+) -> Answer:
+    """One call to Resource Manager as a principal, the one who may do everything unless told; header names with `_` for `-`."""
+    found = {"Authorization": f"Bearer {token(azure, client=client, secret=secret)}"}
+    found |= {name.replace("_", "-"): value for name, value in headers.items()}
     separator = "&" if "?" in path else "?"
     return ask(azure.endpoint, method, f"{path}{separator}api-version={VERSION}", body, found, azure.ca_file)
 

@@ -35,11 +35,9 @@ class OperationRequests:
         self._retry_after = retry_after
 
     def routes(self) -> list[Route]:
-        """One route for each resource provider that has asynchronous operations."""
-        return [
-            Route("GET", _PLACE % provider, "Operations_Get", f"{provider}/locations/operations/read", self.get)
-            for provider in (COMPUTE, NETWORK)
-        ]
+        """One route for each resource provider that has asynchronous operations. No action is asked for: who has a role in one
+        resource group alone can follow the operations that it began, whose paths are the subscription's."""
+        return [Route("GET", _PLACE % provider, "Operations_Get", "", self.get) for provider in (COMPUTE, NETWORK)]
 
     def get(self, call: Call) -> Reply:
         """The state of an operation: 200 with a body, whatever the state; with `monitor` 202 until it ended."""
