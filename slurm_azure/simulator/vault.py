@@ -56,8 +56,12 @@ class Vaults:
             raise Refusal(405, "MethodNotAllowed", "Only the reading of secrets is simulated.")
         self._faults.before(call)
         claims = self._authenticate(call)
-        if not re.fullmatch(r"(7\.\d|2025-\d\d-\d\d)(-preview(\.\d)?)?", call.api_version):
-            raise Refusal(400, "BadParameter", f"Unsupported api-version '{call.api_version}'; it has to be 7.x.")
+        if not re.fullmatch(r"(7\.\d|20\d\d-\d\d-\d\d)(-preview(\.\d)?)?", call.api_version):
+            raise Refusal(
+                400,
+                "BadParameter",
+                f"Unsupported api-version '{call.api_version}'; it has to be 7.x or a date such as 2025-07-01.",
+            )
         vault = self._vault(call.host, match["vault"])
         return self._secret(vault, match["secret"], match["version"] or "", claims)
 
