@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -316,5 +317,5 @@ def test_the_document_lists_all_errors_and_kinds() -> None:
     """The reference tables are complete: each kind, each of its parameters, each named error."""
     text = DOCUMENT.read_text(encoding="utf-8")
     names = [*kinds.KINDS, *catalog.NAMED]
-    names += [name for kind in kinds.KINDS.values() for name in kind.__dataclass_fields__]
+    names += [item.name for kind in kinds.KINDS.values() for item in dataclasses.fields(kind)]
     assert [name for name in names if f"`{name}`" not in text] == []
