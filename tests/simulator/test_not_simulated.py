@@ -1,4 +1,4 @@
-"""Operations on VMs that exist on Azure and not here."""
+"""Operations of Compute that exist on Azure and not here."""
 
 from __future__ import annotations
 
@@ -9,7 +9,17 @@ from slurm_azure.simulator.routes import Route
 from tests.simulator.raw import arm, ask
 from tests.support.simulated_azure import SimulatedAzure
 
-PARAMETERS = {"vmName": "vm-1", "vmExtensionName": "x", "runCommandName": "x", "location": "westeurope", "commandId": "x"}
+PARAMETERS = {
+    "vmName": "vm-1",
+    "vmExtensionName": "x",
+    "runCommandName": "x",
+    "location": "westeurope",
+    "commandId": "x",
+    "vmScaleSetName": "x",
+    "vmssExtensionName": "x",
+    "instanceId": "0",
+    "availabilitySetName": "x",
+}
 ROUTES = not_simulated.routes()
 
 
