@@ -25,7 +25,9 @@ def put_set(azure: SimulatedAzure, name: str = "flex", top: dict[str, Any] | Non
     return arm(azure, "PUT", set_path(azure, name), body)
 
 
-def put_member(azure: SimulatedAzure, vm: str, name: str = "flex", top: dict[str, Any] | None = None, **properties: Any) -> Answer:
+def put_member(
+    azure: SimulatedAzure, vm: str, name: str = "flex", top: dict[str, Any] | None = None, **properties: Any
+) -> Answer:
     """Make a VM in a scale set."""
     body = vm_body(azure, top=top or {}, virtualMachineScaleSet={"id": set_path(azure, name)}, **properties)
     return arm(azure, "PUT", vm_path(azure, vm), body)

@@ -6,7 +6,6 @@ Texts of the refusals are from memory.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ from slurm_azure.simulator.call import Call, Reply
 from slurm_azure.simulator.refusal import Refusal, malformed, resource_not_found
 from slurm_azure.simulator.resource_id import NETWORK, location_name, resource_id
 from slurm_azure.simulator.routes import Route
+from slurm_azure.simulator.world import public_addresses
 from slurm_azure.simulator.world.members import items, member, text, without_nulls
 from slurm_azure.simulator.world.network import NetworkInterface
 from slurm_azure.simulator.world.operations import SUCCEEDED
@@ -25,11 +25,6 @@ from slurm_azure.simulator.world.virtual_networks import NetworkRecord
 from slurm_azure.simulator.world.world import ResourceGroup, World
 
 _SUBSCRIPTION = "/subscriptions/{subscriptionId}"
-_PUBLIC = ipaddress.IPv4Network("198.18.0.0/15")  # RFC 2544: for benchmarks, nobody's addresses
-_ADDRESS_SETTINGS = (
-    "publicIPAllocationMethod", "publicIPAddressVersion", "dnsSettings", "ddosSettings", "ipTags", "publicIPPrefix",
-    "idleTimeoutInMinutes", "deleteOption",
-)  # fmt: skip
 _RULE = (
     "description", "protocol", "sourcePortRange", "destinationPortRange", "sourceAddressPrefix", "sourceAddressPrefixes",
     "sourceApplicationSecurityGroups", "destinationAddressPrefix", "destinationAddressPrefixes",
@@ -251,17 +246,7 @@ def _group_in_use(record: NetworkRecord, world: World) -> Refusal | None:
 
 def _read_address(record: NetworkRecord, properties: Mapping[str, Any]) -> dict[str, Any]:
     record.top.setdefault("sku", {"name": "Standard", "tier": "Regional"})
-    static = str(record.top["sku"].get("name", "")).lower() == "standard"
-    found = {
-        "publicIPAddressVersion": "IPv4",
-        "publicIPAllocationMethod": "Static" if static else "Dynamic",
-        "idleTimeoutInMinutes": 4,
-        "ipTags": [],
-        **{key: properties[key] for key in _ADDRESS_SETTINGS if key in properties},
-    }
-    if found["publicIPAllocationMethod"] == "Static":
-        found["ipAddress"] = str(_PUBLIC[record.sequence % (_PUBLIC.num_addresses - 2) + 1])
-    return found
+    return public_addresses.properties(record.sequence, record.top["sku"], properties)
 
 
 def _user_of(record: NetworkRecord, world: World) -> str | None:

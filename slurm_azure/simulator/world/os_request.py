@@ -6,7 +6,6 @@ messages when you manage virtual machines in Azure". How strong a password is, i
 
 from __future__ import annotations
 
-import base64
 import binascii
 import re
 from collections.abc import Mapping
@@ -120,8 +119,8 @@ def check_data(value: Any, parameter: str, what: str) -> None:
     try:
         if not isinstance(value, str):
             raise ValueError
-        decoded = base64.b64decode(value, validate=True)
-    except (ValueError, binascii.Error):
+        decoded = binascii.a2b_base64(value, strict_mode=True)
+    except ValueError:
         decoded = None
     if decoded is None or len(decoded) > MAX_DATA:
         limit = (MAX_DATA + 2) // 3 * 4

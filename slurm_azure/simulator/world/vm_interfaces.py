@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from slurm_azure.simulator.refusal import Refusal, invalid_reference, missing_parameter
 from slurm_azure.simulator.resource_id import NETWORK, resource_id, same
+from slurm_azure.simulator.world import public_addresses
 from slurm_azure.simulator.world.network import IpConfiguration, NetworkInterface, Subnet
 from slurm_azure.simulator.world.network_request import AddressRequest, InterfaceRequest
 from slurm_azure.simulator.world.vm import VirtualMachine
@@ -26,6 +28,7 @@ def make(world: World, vm: VirtualMachine, wanted: Sequence[InterfaceRequest]) -
             if item.existing:
                 interface.vm = None
             else:
+                public_addresses.drop(world, interface, always=True)
                 world.drop_interface(interface)
         raise
     return tuple(made)
@@ -60,7 +63,7 @@ def _new(world: World, vm: VirtualMachine, wanted: InterfaceRequest) -> NetworkI
     name = f"{wanted.name}-{guid[:8]}"
     identity = resource_id(vm.group.subscription, vm.group.name, NETWORK, "networkInterfaces", name)
     subnets = [_subnet(world, vm, identity, address) for address in wanted.addresses]
-    configurations = _configurations(vm, wanted.addresses, subnets)
+    configurations = _configurations(world, vm, wanted.addresses, subnets)
     settings = wanted.settings
     first = configurations[0]
     interface = NetworkInterface(
@@ -106,25 +109,26 @@ def _subnet(world: World, vm: VirtualMachine, identity: str, address: AddressReq
 
 
 def _configurations(
-    vm: VirtualMachine, addresses: Sequence[AddressRequest], subnets: Sequence[Subnet]
+    world: World, vm: VirtualMachine, addresses: Sequence[AddressRequest], subnets: Sequence[Subnet]
 ) -> tuple[IpConfiguration, ...]:
     """One for each address, all or (Refusal) none."""
     found: list[IpConfiguration] = []
     try:
         for address, subnet in zip(addresses, subnets, strict=True):
-            found.append(IpConfiguration(address.name, subnet, subnet.take_address(), _shown(vm, address.settings)))
+            found.append(IpConfiguration(address.name, subnet, subnet.take_address(), {}))
     except Refusal:
         for configuration in found:
             configuration.subnet.addresses.give_back(configuration.ip)
         raise
-    return tuple(found)
+    return tuple(
+        replace(configuration, settings=_shown(world, vm, address.settings))
+        for configuration, address in zip(found, addresses, strict=True)
+    )
 
 
-def _shown(vm: VirtualMachine, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What an ip configuration shows beside its address. A public IP address is shown by its id: no address is handed out."""
+def _shown(world: World, vm: VirtualMachine, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What an ip configuration shows beside its address; a public IP address is made with it."""
     shown = {key: settings[key] for key in _SHOWN if key in settings}
-    public = settings.get("publicIPAddressConfiguration")
-    if public:
-        name = f"{public['name']}-{vm.vm_id[:8]}"
-        shown["publicIPAddress"] = {"id": resource_id(vm.group.subscription, vm.group.name, NETWORK, "publicIPAddresses", name)}
+    if "publicIPAddressConfiguration" in settings:
+        shown["publicIPAddress"] = {"id": public_addresses.make(world, vm, settings["publicIPAddressConfiguration"]).id}
     return shown

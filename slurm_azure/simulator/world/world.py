@@ -10,7 +10,7 @@ from slurm_azure.simulator.clock import Clock
 from slurm_azure.simulator.estate import Estate, NetworkPlan, Principal, SubscriptionPlan
 from slurm_azure.simulator.refusal import Refusal
 from slurm_azure.simulator.resource_id import NETWORK, location_name, resource_id
-from slurm_azure.simulator.world import placement
+from slurm_azure.simulator.world import placement, public_addresses
 from slurm_azure.simulator.world.capacity import Capacity
 from slurm_azure.simulator.world.disks import Disk
 from slurm_azure.simulator.world.history import History
@@ -192,6 +192,7 @@ class World:
             self.history.changing(interface)
             interface.vm = None
             if interface.delete_with_vm:
+                public_addresses.drop(self, interface)
                 self.drop_interface(interface)
         for disk in vm.disks:
             self.history.changing(disk)
