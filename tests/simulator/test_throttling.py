@@ -269,6 +269,19 @@ def test_requests_without_subscription_count_for_the_tenant(azure: SimulatedAzur
     assert "x-ms-ratelimit-remaining-subscription-reads" not in answer.headers
 
 
+def test_what_is_not_there_is_counted_too(azure: SimulatedAzure) -> None:
+    """An address that means nothing, a method that it has not, and a lacking api-version cost a token each."""
+    call = Caller(azure)
+    nothing = call("GET", f"{azure.group_path}/providers/Microsoft.Nothing/things")
+    wrong = call("POST", vm_path(azure, "one"))
+    bearer = {"Authorization": f"Bearer {token(azure)}"}
+    versionless = ask(azure.endpoint, "GET", vm_path(azure), headers=bearer, ca_file=azure.ca_file)
+    assert (nothing.status, wrong.status, versionless.status) == (404, 405, 400)
+    assert nothing.headers["x-ms-ratelimit-remaining-subscription-reads"] == "249"
+    assert wrong.headers["x-ms-ratelimit-remaining-subscription-writes"] == "199"
+    assert versionless.headers["x-ms-ratelimit-remaining-subscription-reads"] == "248"
+
+
 def test_what_has_no_right_is_counted_before_it_is_refused(azure: SimulatedAzure) -> None:
     """The front door throttles before the role is looked at, the resource provider after."""
     answer = Caller(azure, READER, "only reads")("PUT", vm_path(azure, "one"), vm_body(azure))

@@ -6,7 +6,7 @@ import base64
 import binascii
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from slurm_azure.simulator.call import Call, Reply
 from slurm_azure.simulator.refusal import Refusal
@@ -33,7 +33,7 @@ def page(call: Call, items: Iterable[T], position: Callable[[T], int], show: Cal
 def _link(call: Call, position: int) -> str:
     token = base64.urlsafe_b64encode(f"after:{position}".encode()).decode()
     query = {**call.query, "$skiptoken": token}
-    return f"{call.base}{call.path}?{urlencode(query)}"
+    return f"{call.base}{quote(call.path)}?{urlencode(query)}"
 
 
 def _position(token: str | None) -> int:

@@ -55,12 +55,12 @@ class ResourceManager:
         if match is not None and match.route is not None:
             call.operation, call.action = match.route.operation, match.route.action
         call.principal = self._authenticate(call)
-        _check_version(call)
-        route = _route(call, match)
         call.parameters = match.parameters if match else {}
         self._faults.before(call)
         told = self._throttling.admit(call)
         try:
+            _check_version(call)
+            route = _route(call, match)
             self._authorize(call, route)
             told |= self._throttling.admit_provider(call)
             reply = route.handler(call)
