@@ -28,10 +28,11 @@ class Demolition:
 
     def begin(self, group: ResourceGroup) -> Operation:
         """Begin to delete a resource group, or tell the deletion that is under way."""
-        if group.deleting is None:
-            group.deleting = self._world.operations.begin(group.subscription, group.location)
+        operation = group.deleting
+        if operation is None:
+            operation = group.deleting = self._world.operations.begin(group.subscription, group.location)
             self._go_on(group)
-        return group.deleting
+        return operation
 
     def _go_on(self, group: ResourceGroup) -> None:
         for vm in list(islice((vm for vm in group.vms.values() if vm.provisioning != DELETING), _AT_ONCE)):
