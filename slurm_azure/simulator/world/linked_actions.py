@@ -2,10 +2,13 @@
 
 Sources: descriptions of `../join/action` in "Azure permissions for Networking" and of `assign/action` in "Azure permissions
 for Identity" (Microsoft Learn); public issues with LinkedAuthorizationFailed: Azure/aad-pod-identity 613 (identities),
-kubernetes-sigs/cloud-provider-azure 1999 (joins), Azure/AKS 2040 (`galleries/images/versions/read`). That a disk made along
+kubernetes-sigs/cloud-provider-azure 1999 (joins, those of load balancers' pools too), Azure/AKS 2040 and Azure/bicep 17206
+(`galleries/images/..read`), usri/deploy_DevOps_Server_AzureSQL 1 (`images/read`), kubernetes-sigs/azuredisk-csi-driver 2610
+(`diskEncryptionSets/read`, seen with disks and taken for VMs alike). `capacityReservationGroups/deploy/action` "deploys a new
+VM/VMSS using Capacity Reservation Group" ("Azure permissions for Compute"). That a disk made along
 with a VM needs no right of its own: "Virtual Machine Contributor" had none on disks (MicrosoftDocs/azure-docs 31800). The same
-is taken for an interface made along with a VM, `images/read` and proximity placement groups, capacity reservation groups
-and scale sets; no page was found that says so.
+is taken for an interface made along with a VM, a disk that is attached or copied, proximity placement groups, availability
+sets and scale sets; no page was found that says so.
 """
 
 from __future__ import annotations
@@ -17,6 +20,14 @@ SUBNET_JOIN = "Microsoft.Network/virtualNetworks/subnets/join/action"
 SECURITY_GROUP_JOIN = "Microsoft.Network/networkSecurityGroups/join/action"
 INTERFACE_JOIN = "Microsoft.Network/networkInterfaces/join/action"
 PUBLIC_ADDRESS_JOIN = "Microsoft.Network/publicIPAddresses/join/action"
+SECURITY_GROUP_OF_APPLICATIONS_JOIN = "Microsoft.Network/applicationSecurityGroups/joinIpConfiguration/action"
+RESERVATION_DEPLOY = "Microsoft.Compute/capacityReservationGroups/deploy/action"
+ENCRYPTION_SET_READ = "Microsoft.Compute/diskEncryptionSets/read"
+_POOLS = (
+    ("applicationSecurityGroups", SECURITY_GROUP_OF_APPLICATIONS_JOIN),
+    ("loadBalancerBackendAddressPools", "Microsoft.Network/loadBalancers/backendAddressPools/join/action"),
+    ("applicationGatewayBackendAddressPools", "Microsoft.Network/applicationGateways/backendAddressPools/join/action"),
+)
 _IDENTITY_ASSIGN = "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action"
 _IMAGES = (
     ("/versions/", "Microsoft.Compute/galleries/images/versions/read"),
@@ -35,8 +46,19 @@ def of_vm(body: Mapping[str, Any]) -> list[tuple[str, str]]:
     found += [(INTERFACE_JOIN, one) for one in _ids(_objects(profile, "networkInterfaces"))]
     for interface in _objects(profile, "networkInterfaceConfigurations"):
         found += of_interface(interface)
-    found += _image(_object(_object(properties, "storageProfile"), "imageReference"))
+    storage = _object(properties, "storageProfile")
+    found += _image(_object(storage, "imageReference"))
+    for disk in (_object(storage, "osDisk"), *_objects(storage, "dataDisks")):
+        found += _encryption(_object(disk, "managedDisk"))
+    group = _object(_object(properties, "capacityReservation"), "capacityReservationGroup")
+    found += [(RESERVATION_DEPLOY, one) for one in _ids([group])]
     return found
+
+
+def _encryption(disk: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The disk encryption sets of a managed disk, and of its guest state."""
+    sets = (_object(disk, "diskEncryptionSet"), _object(_object(disk, "securityProfile"), "diskEncryptionSet"))
+    return [(ENCRYPTION_SET_READ, one) for one in _ids(sets)]
 
 
 def of_interface(body: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -47,6 +69,8 @@ def of_interface(body: Mapping[str, Any]) -> list[tuple[str, str]]:
         address = _object(configuration, "properties")
         found += [(SUBNET_JOIN, one) for one in _ids([_object(address, "subnet")])]
         found += [(PUBLIC_ADDRESS_JOIN, one) for one in _ids([_object(address, "publicIPAddress")])]
+        for kind, action in _POOLS:
+            found += [(action, one) for one in _ids(_objects(address, kind))]
     return found
 
 
