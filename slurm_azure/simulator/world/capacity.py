@@ -26,7 +26,13 @@ class _Hosts:
     taken: int = 0
 
     def fits(self, other: tuple[str, str, str, str]) -> bool:
-        return all(mine is None or mine == its for mine, its in zip(self.key, other, strict=True))
+        location, size, zone, priority = self.key
+        return (
+            (location is None or location == other[0])
+            and (size is None or size == other[1])
+            and (zone is None or zone == other[2])
+            and (priority is None or priority == other[3])
+        )
 
 
 class Capacity:

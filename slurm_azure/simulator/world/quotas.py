@@ -9,7 +9,7 @@ refusal: karpenter-provider-azure issue 192, cb-spider issue 1558; that of the n
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from slurm_azure.simulator.offering import QuotaEntry
@@ -22,6 +22,7 @@ CORES, SPOT_CORES, MACHINES = "cores", "lowPriorityCores", "virtualMachines"
 DEFAULT_FAMILY, DEFAULT_CORES = 1_000_000, 2_000_000
 DEFAULT_MACHINES = 25_000  # "VMs per subscription: 25,000 per region" (Azure subscription and service limits)
 
+_DEFAULTS = {CORES.lower(): DEFAULT_CORES, SPOT_CORES.lower(): DEFAULT_CORES, MACHINES.lower(): DEFAULT_MACHINES}
 _NAMES = {
     CORES: ("Total Regional Cores", "Total Regional vCPUs"),
     SPOT_CORES: ("LowPriorityCores", "Total Regional Low-priority vCPUs"),
@@ -49,13 +50,11 @@ class _Charge:
     size: Size
     spot: bool
 
-    def items(self) -> Iterator[tuple[str, int]]:
+    def items(self) -> tuple[tuple[str, int], ...]:
+        cores = self.size.quota_vcpus
         if self.spot:
-            yield SPOT_CORES, self.size.quota_vcpus
-        else:
-            yield self.size.family, self.size.quota_vcpus
-            yield CORES, self.size.quota_vcpus
-        yield MACHINES, 1
+            return (SPOT_CORES, cores), (MACHINES, 1)
+        return (self.size.family, cores), (CORES, cores), (MACHINES, 1)
 
 
 class Quotas:
@@ -80,11 +79,11 @@ class Quotas:
     def limit_of(self, subscription: str, location: str, name: str) -> int:
         """The limit that holds: the most particular one that was set, else the default."""
         owner, name = subscription.lower(), name.lower()
-        for key in ((owner, location, name), (owner, None, name), (None, location, name), (None, None, name)):
-            if key in self._limits:
-                return self._limits[key]
-        defaults = {CORES.lower(): DEFAULT_CORES, SPOT_CORES.lower(): DEFAULT_CORES, MACHINES.lower(): DEFAULT_MACHINES}
-        return defaults.get(name, DEFAULT_FAMILY)
+        if self._limits:
+            for key in ((owner, location, name), (owner, None, name), (None, location, name), (None, None, name)):
+                if key in self._limits:
+                    return self._limits[key]
+        return _DEFAULTS.get(name, DEFAULT_FAMILY)
 
     def take(self, vm: VirtualMachine) -> None:
         """Charge a new VM; raises Refusal (409 OperationNotAllowed) and charges nothing if a limit would be exceeded."""
