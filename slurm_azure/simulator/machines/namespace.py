@@ -77,7 +77,7 @@ class NamespaceMachine:
             await _run(*boxes.signal_all(first, "CONT"))
 
     async def cut_off(self) -> None:
-        """Leave the box only the routes to the platform: nothing else gets an answer from it, or an answer to it."""
+        """Leave the box no way but to the platform: nobody else gets an answer from it."""
         first = boxes.first_process(self._box.folder)
         if first is not None:
             for command in cut_off_commands(first, self._spec.gateway):
@@ -165,10 +165,12 @@ class NamespaceMachine:
 
 
 def cut_off_commands(first: int, gateway: str) -> list[list[str]]:
-    """The argv lists that take all routes from the box whose pid 1 is `first`, but those to the platform's two addresses."""
-    route = ["nsenter", f"--target={first}", "--net", "ip", "route"]
-    kept = [[*route, "add", address, "via", gateway, "dev", "eth0", "onlink"] for address in (METADATA, WIRE_SERVER)]
-    return [[*route, "flush", "table", "main"], *kept]
+    """The argv lists after which the box whose pid 1 is `first` finds no way but to the platform's two addresses, whatever
+    routes it sets up later: rules come before routes (man ip-rule(8)). Its gateway stays a neighbour, or the way to the
+    platform could not be set up."""
+    rule = ["nsenter", f"--target={first}", "--net", "ip", "rule", "add"]
+    kept = [[*rule, "priority", "100", "to", address, "lookup", "main"] for address in (METADATA, WIRE_SERVER, gateway)]
+    return [*kept, [*rule, "priority", "101", "unreachable"]]
 
 
 def _signal(process: int, number: signal.Signals) -> None:
