@@ -189,19 +189,19 @@ def compute(vm: VirtualMachine) -> dict[str, Any]:
             "computerName": vm.computer_name,
             "disablePasswordAuthentication": "false" if password else "true",
         },
-        "osType": "Linux",
+        "osType": storage["osDisk"]["osType"],
         "placementGroupId": "",
         "plan": {key: (vm.plan or {}).get(key, "") for key in ("name", "product", "publisher")},
-        "platformFaultDomain": "0",
+        "platformFaultDomain": str(vm.fault_domain or 0),
         "platformSubFaultDomain": "",
-        "platformUpdateDomain": "0",
+        "platformUpdateDomain": str(vm.update_domain or 0),
         "priority": vm.model.get("priority", ""),
         "provider": "Microsoft.Compute",
         "publicKeys": (linux.get("ssh") or {}).get("publicKeys") or [],
         "publisher": image.get("publisher", ""),
         "resourceGroupName": vm.group.name,
         "resourceId": vm.id,
-        "securityProfile": {"secureBootEnabled": "false", "virtualTpmEnabled": "false"},
+        "securityProfile": _security(vm.model.get("securityProfile") or {}),
         "sku": image.get("sku", ""),
         "storageProfile": _storage(storage),
         "subscriptionId": vm.group.subscription,
@@ -210,7 +210,7 @@ def compute(vm: VirtualMachine) -> dict[str, Any]:
         "userData": unpacked(vm.user_data) or "",
         "version": image.get("version", ""),
         "vmId": vm.vm_id,
-        "vmScaleSetName": "",
+        "vmScaleSetName": (vm.model.get("virtualMachineScaleSet") or {}).get("id", "").rsplit("/", 1)[-1],
         "vmSize": vm.model["hardwareProfile"]["vmSize"],
         "zone": vm.zones[0] if vm.zones else "",
     }
@@ -226,8 +226,9 @@ def _storage(storage: Mapping[str, Any]) -> dict[str, Any]:
                 "createOption": item["createOption"],
                 "diskSizeGB": str(item.get("diskSizeGB", "")),
                 "lun": str(item["lun"]),
-                "managedDisk": item["managedDisk"],
+                "managedDisk": _managed(item),
                 "name": item["name"],
+                "vhd": {"uri": (item.get("vhd") or {}).get("uri", "")},
             }
             for item in storage["dataDisks"]
         ],
@@ -236,20 +237,33 @@ def _storage(storage: Mapping[str, Any]) -> dict[str, Any]:
             "caching": disk["caching"],
             "createOption": disk["createOption"],
             "diffDiskSettings": {"option": (disk.get("diffDiskSettings") or {}).get("option", "")},
-            "diskSizeGB": str(disk["diskSizeGB"]),
+            "diskSizeGB": str(disk.get("diskSizeGB", "")),
             "encryptionSettings": {"enabled": "false"},
-            "image": {"uri": ""},
-            "managedDisk": {
-                "id": disk["managedDisk"]["id"],
-                "storageAccountType": disk["managedDisk"]["storageAccountType"],
-            },
+            "image": {"uri": (disk.get("image") or {}).get("uri", "")},
+            "managedDisk": _managed(disk),
             "name": disk["name"],
             "osType": disk["osType"],
-            "vhd": {"uri": ""},
-            "writeAcceleratorEnabled": "false",
+            "vhd": {"uri": (disk.get("vhd") or {}).get("uri", "")},
+            "writeAcceleratorEnabled": str(disk.get("writeAcceleratorEnabled", False)).lower(),
         },
         "resourceDisk": {"size": ""},
     }
+
+
+def _security(profile: Mapping[str, Any]) -> dict[str, str]:
+    uefi = profile.get("uefiSettings") or {}
+    return {
+        "encryptionAtHost": str(profile.get("encryptionAtHost", False)).lower(),
+        "secureBootEnabled": str(uefi.get("secureBootEnabled", False)).lower(),
+        "securityType": profile.get("securityType", ""),
+        "virtualTpmEnabled": str(uefi.get("vTpmEnabled", False)).lower(),
+    }
+
+
+def _managed(disk: Mapping[str, Any]) -> dict[str, str]:
+    """The managed disk behind a disk; a blob in a storage account has none."""
+    managed = disk.get("managedDisk") or {}
+    return {key: managed.get(key, "") for key in ("id", "storageAccountType")}
 
 
 def network(vm: VirtualMachine) -> dict[str, Any]:
