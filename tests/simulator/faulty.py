@@ -41,6 +41,11 @@ def create(azure: SimulatedAzure, name: str = "vm-1", node: str | None = None, *
     return arm(azure, "PUT", vm_path(azure, name), vm_body(azure, node or name, **changes))
 
 
+def body(azure: SimulatedAzure, **changes: Any) -> Any:
+    """A good create call's body, for the SDK, which takes plain JSON although its types do not say so."""
+    return vm_body(azure, **changes)
+
+
 def last_request(azure: SimulatedAzure, operation: str = "*") -> dict[str, Any]:
     """The journal's last entry of an operation."""
     found: dict[str, Any] = azure.control(f"/requests?recent=1&operation={operation}")["recent"][-1]

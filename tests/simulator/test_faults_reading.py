@@ -166,6 +166,8 @@ def test_names_are_given_where_they_are_not() -> None:
         ({"what": "evict", "pool": "a", "tags": {"slurm-azure-pool": "b"}}, "pool: is the same as the tag slurm-azure-pool"),
         ([{"what": "evict", "name": "a"}, {"what": "die", "name": "a"}], "[1].name: there is a fault 'a' already"),
         ({"what": {"kind": "another_client", "requests": 1, "budget": "PutVMs"}}, "what.budget: one of reads, writes, deletes"),
+        ({"what": "pause"}, "what: seconds is missing"),
+        ({"what": "die", "interval": 0}, "interval: a number of seconds from 0.001 on is expected, not 0"),
         (3, "a fault (an object with what, and more) is expected, not 3"),
     ],
 )

@@ -18,7 +18,7 @@ from azure.core.exceptions import (
 )
 
 from slurm_azure.simulator.faults import catalog
-from tests.simulator.faulty import at_the_same_time, create, fault, hits, last_request, put, until
+from tests.simulator.faulty import at_the_same_time, body, create, fault, hits, last_request, put, until
 from tests.simulator.raw import arm, ask, token, vm_path
 from tests.support.simulated_azure import CLIENT, ManualClock, SimulatedAzure, simulated_azure, vm_body
 
@@ -91,7 +91,7 @@ def test_the_sdk_sees_azures_errors(azure: SimulatedAzure, name: str, error: typ
     """The class that azure-core makes of the status, and the code in it."""
     put(azure, {"what": name})
     with azure.compute() as client, pytest.raises(error or ClientAuthenticationError) as caught:
-        client.virtual_machines.begin_create_or_update(azure.resource_group, "vm-1", vm_body(azure)).result()
+        client.virtual_machines.begin_create_or_update(azure.resource_group, "vm-1", body(azure)).result()
     assert caught.value.error is not None
     assert caught.value.error.code == name
 
@@ -257,7 +257,7 @@ def test_a_request_has_its_effect_even_if_its_client_left(slow_azure: SimulatedA
     put(slow_azure, {"what": {"kind": "latency", "seconds": 60}, "operation": "creates"})
     with slow_azure.compute() as client, pytest.raises(ServiceResponseError):
         client.virtual_machines.begin_create_or_update(
-            slow_azure.resource_group, "vm-1", vm_body(slow_azure), polling=False, read_timeout=0.2
+            slow_azure.resource_group, "vm-1", body(slow_azure), polling=False, read_timeout=0.2
         )
     assert slow_azure.vms() == []
     slow_azure.advance(60)
@@ -292,11 +292,11 @@ def test_a_lost_reply(azure: SimulatedAzure, when: str, made: list[str]) -> None
     with azure.compute() as client:
         with pytest.raises(ServiceResponseError):
             client.virtual_machines.begin_create_or_update(
-                azure.resource_group, "vm-1", vm_body(azure), polling=False, read_timeout=0.2
+                azure.resource_group, "vm-1", body(azure), polling=False, read_timeout=0.2
             )
         assert [vm["name"] for vm in azure.vms()] == made
         assert last_request(azure, "*Create*")["fate"] == "lost"
-        client.virtual_machines.begin_create_or_update(azure.resource_group, "vm-1", vm_body(azure), polling=False)
+        client.virtual_machines.begin_create_or_update(azure.resource_group, "vm-1", body(azure), polling=False)
 
 
 @pytest.mark.parametrize("form", ["truncated", "html", "empty", "shape"])

@@ -10,9 +10,9 @@ from azure.core.exceptions import HttpResponseError
 
 from slurm_azure.simulator.faults import catalog
 from slurm_azure.simulator.timing import constant
-from tests.simulator.faulty import control, create, fault, hits, put, until
+from tests.simulator.faulty import body, control, create, fault, hits, put, until
 from tests.simulator.raw import arm, ask, vm_path
-from tests.support.simulated_azure import ManualClock, SimulatedAzure, simulated_azure, vm_body
+from tests.support.simulated_azure import ManualClock, SimulatedAzure, simulated_azure
 
 SPOT = {"priority": "Spot", "evictionPolicy": "Delete"}
 LATE = [name for name, named in catalog.NAMED.items() if named.nature != "sync"]
@@ -21,7 +21,7 @@ LATE = [name for name, named in catalog.NAMED.items() if named.nature != "sync"]
 @pytest.fixture
 def azure() -> Iterator[SimulatedAzure]:
     """A host after 2 s, ready 20 s later, gone 30 s after a delete; time passes by `advance` alone."""
-    timing = {"create_seconds": constant(2.0), "boot_seconds": constant(20.0), "delete_seconds": constant(30.0)}
+    timing: dict[str, Any] = {"create_seconds": constant(2.0), "boot_seconds": constant(20.0), "delete_seconds": constant(30.0)}
     with simulated_azure(clock=ManualClock(), **timing) as running:
         yield running
 
@@ -68,7 +68,7 @@ def test_the_sdk_sees_the_code_of_a_failed_operation(azure: SimulatedAzure) -> N
     put(azure, {"what": "ZonalAllocationFailed", "zone": 2, "count": 1})
     with azure.compute() as client:
         poller = client.virtual_machines.begin_create_or_update(
-            azure.resource_group, "vm-1", vm_body(azure, top={"zones": ["2"]}), polling_interval=0
+            azure.resource_group, "vm-1", body(azure, top={"zones": ["2"]}), polling_interval=0
         )
         azure.advance(2)
         with pytest.raises(HttpResponseError) as caught:

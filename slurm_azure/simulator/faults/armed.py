@@ -73,5 +73,5 @@ class Armed:
             "hits": self.tally.hits,
             "last": list(self.last),
             "loaded": self.since,
-            "active": self.in_force(now) and not done,
+            "active": self.in_force(now) and (not done or self.lift is not None),
         }

@@ -24,8 +24,6 @@ from slurm_azure.simulator.world.world import World
 
 __all__ = ["NO_BOOT_FAULT", "NO_DELETION_FAULT", "AllocationFault", "BootFault", "DeletionFault", "Faults"]
 
-_FOREVER = 366 * 86400.0  # seconds; a pause without an end is over when it is taken back
-
 
 class Actor(Protocol):
     """Who carries interventions out."""
@@ -167,7 +165,8 @@ class Faults:
         """How much longer a pause lasts, in seconds."""
         assert self._world is not None
         until = armed.fault.rule.until
-        return _FOREVER if until is None else max(0.0, armed.since + until - self._world.clock.now())
+        assert until is not None
+        return max(0.0, armed.since + until - self._world.clock.now())
 
     def _verdict(self, armed: Armed, call: Call, request: Request) -> tuple[float, Exception | None]:
         assert self._world is not None

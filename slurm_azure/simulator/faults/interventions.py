@@ -46,10 +46,13 @@ class Interventions:
         rule = armed.fault.rule
         elapsed = self._clock.now() - armed.since
         if rule.until is None or elapsed < rule.until:
-            self._schedule(armed, max(0.0, rule.after - elapsed))
+            self._schedule(armed, rule.after - elapsed)
 
     def _schedule(self, armed: Armed, seconds: float) -> None:
-        armed.timers[:] = [self._clock.call_later(seconds, lambda: self._now(armed))]
+        if seconds > 0:
+            armed.timers[:] = [self._clock.call_later(seconds, lambda: self._now(armed))]
+        else:
+            self._now(armed)
 
     def _now(self, armed: Armed) -> None:
         """An intervention's time has come: it happens, unless chance decides otherwise, and is planned again."""

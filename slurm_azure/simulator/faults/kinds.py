@@ -267,7 +267,7 @@ class Pause:
 
     stage: ClassVar[Stage] = Stage.REQUEST
     default: ClassVar[None] = None
-    seconds: Annotated[float | None, parameters.number] = None
+    seconds: Annotated[float, parameters.positive]
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,13 @@ def number(value: Any) -> float:
     return float(value)
 
 
+def positive(value: Any) -> float:
+    """A number of seconds, a millisecond at least: what happens again must not happen without end in one moment."""
+    if number(value) < 0.001:
+        raise Expected(f"a number of seconds from 0.001 on is expected, not {shown(value)}")
+    return float(value)
+
+
 def signed(value: Any) -> float:
     """A finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LONGEST:

@@ -37,7 +37,7 @@ _RULE: Mapping[str, parameters.Reader] = {
     "probability": parameters.share,
     "after": parameters.number,
     "until": parameters.number,
-    "interval": parameters.number,
+    "interval": parameters.positive,
     "from": parameters.choice("load", "start"),
 }
 _KEYS = ("name", "what", *_MATCHERS, *_RULE)
