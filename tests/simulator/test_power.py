@@ -217,10 +217,13 @@ def test_a_delete_preempts_what_is_under_way(azure: SimulatedAzure) -> None:
     assert azure.vms() == []
 
 
-def test_a_put_waits_for_the_operation_under_way(azure: SimulatedAzure) -> None:
-    """409 while the VM is Updating."""
+def test_changes_wait_for_the_operation_under_way(azure: SimulatedAzure) -> None:
+    """PUT and PATCH are 409 while the VM is Updating, and taken when it is not."""
     post(azure, "deallocate")
     assert arm(azure, "PUT", vm_path(azure, "vm-1"), vm_body(azure, "vm-1")).status == 409
+    assert arm(azure, "PATCH", vm_path(azure, "vm-1"), {"tags": {"a": "b"}}).status == 409
+    azure.advance(31)
+    assert arm(azure, "PATCH", vm_path(azure, "vm-1"), {"tags": {"a": "b"}}).body["tags"] == {"a": "b"}
 
 
 def test_the_sdks_pollers_see_every_operation_through() -> None:

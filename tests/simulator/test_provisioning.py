@@ -228,6 +228,7 @@ def test_a_machine_that_cannot_be_started_fails_the_create_and_leaves_the_vm() -
         vm = site.create()
         await site.clock.advance(2)
         assert (vm.provisioning, vm.failure and vm.failure[0]) == ("Failed", "InternalExecutionError")
+        assert vm.power == "stopped"
         assert len(site.world.group("s", "g").interfaces) == 1
         site.provisioning.delete(vm)
         await site.clock.advance(30)

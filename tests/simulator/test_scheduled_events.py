@@ -219,6 +219,21 @@ def test_companions_hear_of_each_other(azure: SimulatedAzure) -> None:
     assert approve(azure, request, "a-1") == 200, "200 even if another VM already approved the event"
 
 
+@pytest.mark.parametrize(("size", "domains", "heard"), [("D2s_v5", 1, 1), ("NC24ads_A100_v4", 1, 0), ("NC24ads_A100_v4", 2, 1)])
+def test_gpu_vms_of_one_fault_domain_hear_of_their_own_events_alone(
+    azure: SimulatedAzure, size: str, domains: int, heard: int
+) -> None:
+    """In a scale set that spreads as far as it can; others hear of their companions' events."""
+    group = f"{azure.group_path}/providers/Microsoft.Compute/virtualMachineScaleSets/set"
+    properties = {"orchestrationMode": "Flexible", "platformFaultDomainCount": domains}
+    assert arm(azure, "PUT", group, {"location": azure.location, "properties": properties}).status in (200, 201)
+    for name in ("a-1", "a-2"):
+        hardware = {"vmSize": f"Standard_{size}"}
+        made(azure, name, virtualMachineScaleSet={"id": group}, hardwareProfile=hardware)
+    announce(azure, "Freeze", ["a-1"])
+    assert (len(events(azure, "a-1")), len(events(azure, "a-2"))) == (1, heard)
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -10,13 +10,13 @@ from slurm_azure.simulator.arm.paging import page
 from slurm_azure.simulator.arm.power import find, flag
 from slurm_azure.simulator.arm.preconditions import check_conditions
 from slurm_azure.simulator.call import Call, Reply
-from slurm_azure.simulator.refusal import invalid_parameter, marked_for_deletion
+from slurm_azure.simulator.refusal import invalid_parameter
 from slurm_azure.simulator.resource_id import COMPUTE, location_name
 from slurm_azure.simulator.routes import Route
 from slurm_azure.simulator.world import vm_change, vm_factory, vm_request
 from slurm_azure.simulator.world.linked_actions import of_vm
 from slurm_azure.simulator.world.provisioning import Provisioning
-from slurm_azure.simulator.world.vm import CREATING, DELETING, FAILED, VirtualMachine
+from slurm_azure.simulator.world.vm import CREATING, FAILED, VirtualMachine
 from slurm_azure.simulator.world.world import World
 
 _KIND = "Microsoft.Compute/virtualMachines"
@@ -82,8 +82,8 @@ class VirtualMachines:
     def patch(self, call: Call) -> Reply:
         """Change a VM that exists: what the body has takes the place of what the VM has."""
         vm = find(self._world, call)
-        if vm.provisioning == DELETING:
-            raise marked_for_deletion("update", vm.name)
+        if vm.provisioning != CREATING:
+            self._provisioning.admit(vm, "update")
         check_conditions(call, vm)
         vm_change.patch(self._world, vm, call.json_object())
         return Reply(200, vm_json.model(vm, self._world.estate.tenant))

@@ -196,6 +196,7 @@ class Hosting:
             vm.machine = await self._hypervisor.boot(spec, VmGuest(self, vm, boot))
         except Exception:
             log.exception("the machine of VM %s cannot be started", vm.name)
+            self._show(vm, "stopped")
             self._fail(vm, *INTERNAL_ERROR)
             return
         finally:

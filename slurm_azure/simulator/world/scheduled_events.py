@@ -192,12 +192,11 @@ def circle_of(vm: VirtualMachine) -> str:
 
 
 def _hears(vm: VirtualMachine, event: Event) -> bool:
-    """GPU VMs of a scale set with one fault domain hear of their own events alone (a note of the page). A VM's set is taken for
-    such a one if the VM has no fault domain of its own."""
+    """GPU VMs of a scale set with one fault domain hear of their own events alone (a note of the page)."""
     if vm in event.vms:
         return True
     accelerated = vm.size.name.lower().startswith("standard_n")
-    return not (accelerated and "virtualMachineScaleSet" in vm.model and "platformFaultDomain" not in vm.model)
+    return not (accelerated and "virtualMachineScaleSet" in vm.model and vm.fault_domain is None)
 
 
 def _cancel(event: Event) -> None:
