@@ -49,6 +49,7 @@ class Reply:
     """The answer: status, JSON body (None = empty) or `raw` bytes of `content_type`, and headers.
 
     `delay` is how long it is held back (seconds), `fate` whether it arrives: both are for faults that come after the effect.
+    `spoiled`: a fault has made of it what no service would answer, such as a gateway's page or a body that breaks off.
     """
 
     status: int
@@ -58,6 +59,7 @@ class Reply:
     content_type: str = "application/json; charset=utf-8"
     delay: float = 0.0
     fate: Fate = Fate.SENT
+    spoiled: bool = False
 
 
 @dataclass(slots=True)

@@ -53,7 +53,7 @@ def arrives(reply: Reply) -> bool:
 
 def exchange(call: Call, reply: Reply) -> dict[str, Any]:
     """One request with its answer. Bodies are JSON, or null where there is none or it is something else;
-    `raw` is true where the answer is something else."""
+    `raw` is true where the answer is something else, `spoiled` where a fault has made it what no service would answer."""
     return {
         "operation": call.operation,
         "method": call.method,
@@ -65,6 +65,7 @@ def exchange(call: Call, reply: Reply) -> dict[str, Any]:
         "reply_headers": dict(reply.headers),
         "reply": _answered(call, reply),
         "raw": reply.raw is not None,
+        "spoiled": reply.spoiled,
     }
 
 

@@ -39,6 +39,7 @@ class Page:
         if not specifications.available():
             return
         requests = requests and is_ours(exchange)
+        answers = answers and not exchange.get("spoiled")  # a fault made it, on purpose
         if not requests and not answers:
             return
         verdict = judge(exchange, requests, answers)

@@ -31,18 +31,21 @@ def page(status: int, body: str, message: str = "") -> Reply:
     """An answer of that status whose body is html, plain or empty."""
     phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else "Error"
     if body == "empty":
-        return Reply(status)
+        return Reply(status, spoiled=True)
     if body == "plain":
-        return Reply(status, raw=(message or phrase).encode(), content_type="text/plain; charset=utf-8")
+        return Reply(status, raw=(message or phrase).encode(), content_type="text/plain; charset=utf-8", spoiled=True)
     words = message or f"The request failed: {phrase.lower()}."
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         words = message or "The service is unavailable."
     template = _GATEWAY_PAGE if status in (HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT) else _PAGE
-    return Reply(status, raw=template.format(status=status, phrase=phrase, words=words).encode(), content_type=_HTML)
+    return Reply(
+        status, raw=template.format(status=status, phrase=phrase, words=words).encode(), content_type=_HTML, spoiled=True
+    )
 
 
 def spoiled(reply: Reply, form: str) -> Reply:
     """An answer whose body is not what it should be; status and headers stay."""
+    reply.spoiled = True
     if form == "empty":
         reply.body, reply.raw = None, b""
     elif form == "shape":
