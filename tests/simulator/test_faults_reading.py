@@ -141,8 +141,8 @@ def test_names_are_given_where_they_are_not() -> None:
         ({"what": {"kind": "list_lag", "seconds": 1}, "count": 2}, "count: list_lag holds for everybody while it is in force"),
         ({"what": "reset", "probability": 1.5}, "probability: a probability from 0 to 1 is expected, not 1.5"),
         ({"what": "reset", "after": 5, "until": 5}, "until: has to be later than after, which is 5"),
-        ({"what": "reset", "tags": {"a": [1]}}, "tags.a: a text is expected, not [1]"),
-        ({"what": "reset", "vm": ["a", {}]}, "vm: a text is expected, not {}"),
+        ({"what": "reset", "tags": {"a": [1]}}, "tags.a: a text is expected, not a list of 1"),
+        ({"what": "reset", "vm": ["a", {}]}, "vm: a text is expected, not an object"),
         ({"what": "reset", "name": "a/b"}, "name: a name of at most 100 printable characters without / is expected"),
         ({"what": {"kind": "error", "code": "X", "status": 200}}, "what.status: a whole number from 400 to 599"),
         (
@@ -250,7 +250,7 @@ def places(value: Any, way: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 MOST = {**PLAN, "faults": [*PLAN["faults"], *({"what": what} for what in GOOD.values())]}
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(st.sampled_from(places(MOST)), ANYTHING)
 def test_a_plan_with_anything_anywhere_is_taken_or_refused(place: tuple[Any, ...], value: Any) -> None:
     """One member replaced by any value: a plan, or mistakes in words with the place; never an exception."""

@@ -10,11 +10,12 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
 
 from slurm_azure.errors import ConfigError
 from slurm_azure.simulator.faults.parameters import Way
 
-LARGEST = 1 << 20  # bytes
+LARGEST, DEEPEST = 1 << 20, 20  # bytes; lists and objects within each other
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ def _json(file: Path, text: str) -> Document:
 
 def _yaml(file: Path, text: str) -> Document:
     try:
+        _check_depth(text)
         value = YAML(typ="rt").load(text)
     except MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
@@ -83,3 +85,12 @@ def _yaml(file: Path, text: str) -> Document:
     except (ValueError, TypeError, RecursionError):
         raise ConfigError(str(file), ["not YAML: a value cannot be read, or it is nested too deep"]) from None
     return Document({} if value is None else value, lined=True)
+
+
+def _check_depth(text: str) -> None:
+    """Raises YAMLError if the text is nested deeper than any plan: the loader is recursive, and slow at it."""
+    depth = 0
+    for event in YAML(typ="safe", pure=True).parse(text):
+        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+        if depth > DEEPEST:
+            raise YAMLError(f"it is nested deeper than {DEEPEST} levels")

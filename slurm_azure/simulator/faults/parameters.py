@@ -31,8 +31,11 @@ class Expected(ValueError):
 
 
 def shown(value: Any) -> str:
-    """A value in a message: never longer than a line, however much stands behind it."""
-    return reprlib.repr(value)
+    """A value in a message: never longer than a line, and told without a look at what stands behind it, which may be endless
+    (aliases of YAML)."""
+    if isinstance(value, Mapping):
+        return "an object"
+    return f"a list of {len(value)}" if isinstance(value, list) else reprlib.repr(value)
 
 
 def build(kind: type[Any], value: Mapping[str, Any], mistakes: list[tuple[Way, str]]) -> Any:
