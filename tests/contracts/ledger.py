@@ -39,7 +39,9 @@ class Page:
         if not specifications.available():
             return
         requests = requests and is_ours(exchange)
-        answers = answers and not exchange.get("spoiled")  # a fault made it, on purpose
+        if exchange.get("spoiled"):  # a fault made it, on purpose
+            answers = False
+            self.not_judged["answers spoiled by a fault"] += 1
         if not requests and not answers:
             return
         verdict = judge(exchange, requests, answers)

@@ -33,7 +33,14 @@ GOOD: dict[str, Callable[[], Exchange]] = {
     "an older client": lambda: an_exchange("DELETE", VM, 204, query={"api-version": "2024-07-01"}),
 }
 
-_LEFT_OUT = object()
+class Without:
+    """In place of a value: the member is left out."""
+
+    def __repr__(self) -> str:
+        return "nothing"
+
+
+_LEFT_OUT = Without()
 
 
 @pytest.mark.parametrize("name", GOOD)

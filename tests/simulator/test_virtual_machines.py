@@ -289,7 +289,7 @@ def test_vms_of_another_group_and_region_are_apart(azure: SimulatedAzure) -> Non
     with azure.compute() as client:
         create(client, azure)
         assert list(client.virtual_machines.list("other")) == []
-        assert len(list(client.virtual_machines.list_by_location("West Europe"))) == 1
+        assert len(list(client.virtual_machines.list_by_location("WestEurope"))) == 1
         assert list(client.virtual_machines.list_by_location("northeurope")) == []
         with pytest.raises(HttpResponseError) as refused:
             list(client.virtual_machines.list("absent"))

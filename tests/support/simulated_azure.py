@@ -29,6 +29,7 @@ from slurm_azure.simulator.credentials import new_certificate, private_pem, writ
 from slurm_azure.simulator.options import Address, SimulatorOptions
 from slurm_azure.simulator.serve import Endpoints, Simulator
 from slurm_azure.simulator.timing import constant
+from tests.support.witness import Witness
 
 T = TypeVar("T")
 
@@ -251,11 +252,10 @@ def _role_assignments(role: str) -> list[dict[str, str]]:
     return [{"principal": "slurm-azured", "role": role, "scope": scope} for scope in scopes]
 
 
-def _estate(folder: Path, role: dict[str, Any] | None) -> dict[str, Any]:
+def _estate(folder: Path, role: dict[str, Any]) -> dict[str, Any]:
     write_private(folder / "daemon.secret", DAEMON_SECRET.encode())
     write_private(folder / "client.pem", _certificate())
     write_private(folder / "token-key.pem", _token_key())
-    role = role or product_role()
     return {
         "tenant": TENANT,
         "location": "westeurope",
@@ -298,34 +298,36 @@ def _estate(folder: Path, role: dict[str, Any] | None) -> dict[str, Any]:
 
 
 @contextmanager
-def simulated_azure(
-    clock: Clock | None = None,
-    role: dict[str, Any] | None = None,
-    offering: dict[str, Any] | None = None,
-    **options: Any,
-) -> Iterator[SimulatedAzure]:
+def simulated_azure(clock: Clock | None = None, **options: Any) -> Iterator[SimulatedAzure]:
     """A simulated Azure for the length of a `with` block. `options` are fields of SimulatorOptions; unless told otherwise
     everything takes no time at all (create, boot, delete: 0 s), operations carry no Retry-After, machines are of grade none.
 
     The daemon's principal has the `role` that the product ships, unless told otherwise; `credential()` may do everything.
     `offering` are further keys of the estate: sizes, restrictions, quotas, capacity, prices.
+    At the end of the block every answer, and every request of the product or the SDK, has to be as Microsoft's OpenAPI files
+    say; `judge_requests=False` where the SDK is made to send what is wrong.
     """
+    role: dict[str, Any] = options.pop("role", None) or product_role()
+    offering: dict[str, Any] = options.pop("offering", None) or {}
     clock = clock or RealClock()
+    witness = Witness(options.pop("judge_requests", True))
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="simulated-azure", daemon=True)
     thread.start()
     with tempfile.TemporaryDirectory(prefix="simulated-azure-") as name:
         folder = Path(name)
-        (folder / "estate.json").write_text(json.dumps(_estate(folder, role) | (offering or {})))
-        simulator = Simulator(_options(folder, options), clock)
+        (folder / "estate.json").write_text(json.dumps(_estate(folder, role) | offering))
+        simulator = Simulator(_options(folder, options), clock, witness)
         try:
             endpoints = asyncio.run_coroutine_threadsafe(simulator.start(), loop).result(30)
+            witness.knows(simulator.routes)
             yield SimulatedAzure(folder, endpoints, loop, clock, simulator=simulator)
         finally:
             asyncio.run_coroutine_threadsafe(simulator.stop(), loop).result(60)
             loop.call_soon_threadsafe(loop.stop)
             thread.join(10)
             loop.close()
+    witness.tell()
 
 
 def _options(folder: Path, changes: dict[str, Any]) -> SimulatorOptions:
