@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -131,13 +132,14 @@ def test_refused_changes() -> None:
     """The same role twice, another principal under the same name, a role in use: each has Azure's code."""
     rights = an_authorization((role := a_role("0" * 8, actions=(WRITE,)), GROUP))
     made = rights.assignments()[0]
-    for change, code in (
+    changes: tuple[tuple[Callable[[], None], str], ...] = (
         (lambda: rights.assign(dataclasses.replace(made, name="other")), "RoleAssignmentExists"),
         (lambda: rights.assign(dataclasses.replace(made, principal_id="other")), "RoleAssignmentUpdateNotPermitted"),
         (lambda: rights.forget(role), "RoleDefinitionHasAssignments"),
         (lambda: rights.define(dataclasses.replace(role, guid="1" * 8)), "RoleDefinitionWithSameNameExists"),
         (lambda: rights.forget(BUILT_IN_ROLES[0]), "BuiltInRoleUpdateNotPermitted"),
-    ):
+    )
+    for change, code in changes:
         with pytest.raises(Refusal) as caught:
             change()
         assert caught.value.code == code

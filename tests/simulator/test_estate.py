@@ -81,3 +81,50 @@ def test_a_file_that_is_no_json_is_told(tmp_path: Path) -> None:
     (tmp_path / "e.json").write_text("{")
     with pytest.raises(ConfigError, match="cannot be read"):
         load(tmp_path / "e.json", tmp_path)
+
+
+ROLE = {"Name": "r", "Actions": ["*/read"], "AssignableScopes": ["/subscriptions/s"]}
+
+
+def test_who_has_a_role_has_nothing_else(tmp_path: Path) -> None:
+    """A service principal may do everything, unless it is given roles: then it may do what they say."""
+    grant = {"principal": "slurm-azured", "role": "r", "scope": "/subscriptions/s/resourceGroups/g"}
+    free = load(written(tmp_path), tmp_path)
+    bound = load(written(tmp_path, role_definitions=[ROLE], role_assignments=[grant]), tmp_path)
+    assert free.service_principals[0].actions == ("*",)
+    assert bound.service_principals[0].actions == ()
+    assert bound.role_assignments[0].principal_id == bound.service_principals[0].object_id
+
+
+def test_a_role_can_stand_in_a_file_of_its_own(tmp_path: Path) -> None:
+    """The form that `az role definition create` reads is the form of the estate."""
+    (tmp_path / "role.json").write_text(json.dumps(ROLE))
+    roles = load(written(tmp_path, role_definitions=[{"file": "role.json"}]), tmp_path).role_definitions
+    assert (roles[0].name, roles[0].allows("Microsoft.Compute/disks/read")) == ("r", True)
+
+
+@pytest.mark.parametrize(
+    ("roles", "grant", "place"),
+    [
+        ([{"Name": "r", "Verbs": []}], {}, r"role_definitions\[0\]: verbs is not known"),
+        ([{"file": "estate.json"}], {}, r"role_definitions\[0\]: tenant is not known"),
+        ([ROLE], {"principal": "nobody"}, r"role_assignments\[0\].principal: nobody is called 'nobody'"),
+        ([ROLE], {"role": "absent"}, r"role_assignments\[0\].role: no role is called 'absent'"),
+        ([ROLE], {"scope": "/subscriptions/other"}, r"role_assignments\[0\].scope: r may not be assigned there"),
+        ([ROLE], {"colour": "blue"}, r"role_assignments\[0\].colour"),
+    ],
+)
+def test_mistakes_in_roles_are_told_with_their_place(
+    tmp_path: Path, roles: list[Any], grant: dict[str, Any], place: str
+) -> None:
+    """An unknown principal, role or key, a scope where the role may not be assigned: the message says which."""
+    good = {"principal": "slurm-azured", "role": "r", "scope": "/subscriptions/s"}
+    with pytest.raises(ConfigError, match=place):
+        load(written(tmp_path, role_definitions=roles, role_assignments=[good | grant]), tmp_path)
+
+
+def test_a_vault_stands_in_a_group_that_is_there(tmp_path: Path) -> None:
+    """Its place in the subscription, where roles are looked for, is told; a group that is not there is a mistake."""
+    assert load(written(tmp_path), tmp_path).vaults[0].id.endswith("slurm-burst/providers/Microsoft.KeyVault/vaults/mycluster")
+    with pytest.raises(ConfigError, match=r"vaults\[0\].resource_group: 'x' is not among"):
+        load(written(tmp_path, vaults=[{"name": "v", "resource_group": "x"}]), tmp_path)
