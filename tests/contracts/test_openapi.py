@@ -33,6 +33,7 @@ GOOD: dict[str, Callable[[], Exchange]] = {
     "an older client": lambda: an_exchange("DELETE", VM, 204, query={"api-version": "2024-07-01"}),
 }
 
+
 class Without:
     """In place of a value: the member is left out."""
 

@@ -113,8 +113,13 @@ def test_the_same_again_and_the_same_twice(azure: SimulatedAzure) -> None:
     ("kind", "name", "body", "code"),
     [
         ("roleAssignments", "no-guid", {"properties": {}}, "InvalidRoleAssignmentId"),
-        ("roleAssignments", str(uuid.uuid4()), {}, "InvalidParameter"),
-        ("roleAssignments", str(uuid.uuid4()), {"properties": {"principalId": "p"}}, "InvalidRequestContent"),
+        ("roleAssignments", "7e571e57-0000-4000-8000-00000000e001", {}, "InvalidParameter"),
+        (
+            "roleAssignments",
+            "7e571e57-0000-4000-8000-00000000e002",
+            {"properties": {"principalId": "p"}},
+            "InvalidRequestContent",
+        ),
         ("roleDefinitions", "no-guid", {"properties": {}}, "InvalidRoleDefinitionId"),
         (
             "roleDefinitions",
@@ -122,10 +127,15 @@ def test_the_same_again_and_the_same_twice(azure: SimulatedAzure) -> None:
             {"properties": {"roleName": "x", "assignableScopes": ["/"]}},
             "BuiltInRoleUpdateNotPermitted",
         ),
-        ("roleDefinitions", str(uuid.uuid4()), {"properties": {"roleName": "x"}}, "InvalidAssignableScopes"),
         (
             "roleDefinitions",
-            str(uuid.uuid4()),
+            "7e571e57-0000-4000-8000-00000000e003",
+            {"properties": {"roleName": "x"}},
+            "InvalidAssignableScopes",
+        ),
+        (
+            "roleDefinitions",
+            "7e571e57-0000-4000-8000-00000000e004",
             {"properties": {"roleName": "x", "permissions": [1], "assignableScopes": [SUB]}},
             "InvalidRequestContent",
         ),
