@@ -7,7 +7,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help setup demo demo-stop shell test test-fast lint fmt bench scale clean
+.PHONY: help setup demo demo-stop shell test test-fast fuzz lint fmt bench scale clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ test: $(VENV)/.ready  ## All tests, end to end included (root; needs namespaces)
 
 test-fast: $(VENV)/.ready  ## All tests but those that boot a site
 	@$(RUN)/pytest -m 'not endtoend' $(ARGS)
+
+fuzz: $(VENV)/.ready  ## Shoot at the simulated Azure for a quarter of an hour, elsewhere each time (TIMES=20)
+	@SLURM_AZURE_FUZZ=$(or $(TIMES),20) $(RUN)/pytest tests/contracts/test_fuzz.py tests/contracts/test_attacks.py $(ARGS)
 
 lint: $(VENV)/.ready  ## ruff, mypy --strict, import-linter
 	@$(RUN)/ruff check .
