@@ -22,7 +22,7 @@ FACTOR = 50.0
 @pytest.fixture
 def azure() -> Iterator[SimulatedAzure]:
     """A host after 5 s and ready 20 s later, half a real second in all; operations ask to come back in 10 s."""
-    spans = {"create_seconds": constant(5.0), "boot_seconds": constant(20.0), "delete_seconds": constant(20.0)}
+    spans: dict[str, Any] = {"create_seconds": constant(5.0), "boot_seconds": constant(20.0), "delete_seconds": constant(20.0)}
     with simulated_azure(clock=FastClock(FACTOR), retry_after=10, throttling=True, **spans) as running:
         yield running
 

@@ -16,7 +16,7 @@ from tests.support.simulated_azure import ManualClock, SimulatedAzure, simulated
 @pytest.fixture
 def azure() -> Iterator[SimulatedAzure]:
     """Lists are 10 s behind; a VM boots for 20 s and takes 5 s to be deleted; pages of two."""
-    spans = {"boot_seconds": constant(20.0), "delete_seconds": constant(5.0)}
+    spans: dict[str, Any] = {"boot_seconds": constant(20.0), "delete_seconds": constant(5.0)}
     with simulated_azure(clock=ManualClock(), list_lag=10.0, page_size=2, **spans) as running:
         running.advance(0.0)
         yield running
