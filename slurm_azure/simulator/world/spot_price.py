@@ -22,8 +22,8 @@ def check(prices: PriceList, vm: VirtualMachine, operation: str) -> None:
     raise Refusal(
         409,
         "SpotPriceGreaterThanProvidedMaxPrice",
-        f"Unable to perform operation '{operation}' since the provided max price '{_usd(most)} USD' is lower than the current spot "
-        f"price '{_usd(price)} USD' for Azure Spot Virtual Machine size '{vm.size.name}'.",
+        f"Unable to perform operation '{operation}' since the provided max price '{_usd(most)} USD' is lower than the current "
+        f"spot price '{_usd(price)} USD' for Azure Spot Virtual Machine size '{vm.size.name}'.",
     )
 
 
