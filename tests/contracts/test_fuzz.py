@@ -41,7 +41,7 @@ OPERATIONS = sorted(key for key in (operations() if specifications.available() e
 WITH_BODY = [key for key in OPERATIONS if operations()[key].parameters_in("body")]
 
 
-def examples(count: int) -> Any:
+def examples(count: int) -> settings:
     """So many examples, always the same ones unless a longer look is wanted."""
     return settings(
         max_examples=count * TIMES,
