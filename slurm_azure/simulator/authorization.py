@@ -76,7 +76,7 @@ class Authorization:
             if len(self._granted) >= _REMEMBERED:
                 self._granted.clear()
             granted = self._granted[key] = self._scopes(object_id, action, data)
-        return bool(granted) and any(place in granted for place in _upwards(scope))
+        return bool(granted) and _reaches(granted, scope)
 
     def _scopes(self, object_id: str, action: str, data: bool) -> frozenset[str]:
         found = {
@@ -197,9 +197,11 @@ def _built_in(role: RoleDefinition) -> Refusal:
     return Refusal(403, "BuiltInRoleUpdateNotPermitted", f"The built-in role '{role.name}' cannot be changed or deleted.")
 
 
-def _upwards(scope: str) -> Iterator[str]:
+def _reaches(granted: frozenset[str], scope: str) -> bool:
+    """Whether the scope, or one above it, is among those `granted`."""
     place = scope.rstrip("/").lower()
-    while place:
-        yield place
-        place = place[: place.rfind("/")]
-    yield ""
+    while place not in granted:
+        if not place:
+            return False
+        place = place[: place.rfind("/")] if "/" in place else ""
+    return True
