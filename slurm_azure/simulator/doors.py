@@ -160,7 +160,10 @@ class _Brief(logging.LoggerAdapter[logging.Logger]):
     """What the HTTP library has to say of bytes that are no HTTP: a line, and no traceback, since it is the client's fault."""
 
     def exception(self, msg: object, *args: object, exc_info: Any = True, **kwargs: Any) -> None:
-        self.logger.info("%s: %s", str(msg) % args if args else msg, exc_info)
+        if isinstance(exc_info, HttpProcessingError):
+            self.logger.info("%s: %s", str(msg) % args if args else msg, exc_info.message)
+        else:
+            self.logger.error(msg, *args, exc_info=exc_info, **kwargs)
 
 
 def _request(loop: asyncio.AbstractEventLoop, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> Any:
