@@ -156,7 +156,8 @@ def test_zonal_reservations(azure: SimulatedAzure) -> None:
 def test_the_sdk_drives_groups_and_reservations(azure: SimulatedAzure) -> None:
     """Unmodified azure-mgmt-compute with its pollers."""
     name = azure.resource_group
-    with azure.compute() as client:
+    with azure.compute() as typed:
+        client: Any = typed  # its models are typed, and it takes plain objects as well
         client.capacity_reservation_groups.create_or_update(name, "kept", {"location": azure.location})
         body = {"location": azure.location, "sku": {"name": SIZE, "capacity": 2}}
         made = client.capacity_reservations.begin_create_or_update(name, "kept", "r", body).result()

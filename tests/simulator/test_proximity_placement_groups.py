@@ -93,7 +93,8 @@ def test_a_vm_changes_its_group_only_while_it_is_deallocated(azure: SimulatedAzu
 
 def test_the_sdk_drives_a_group(azure: SimulatedAzure) -> None:
     """Unmodified azure-mgmt-compute: create, get, update, lists, delete."""
-    with azure.compute() as client:
+    with azure.compute() as typed:
+        client: Any = typed  # its models are typed, and it takes plain objects as well
         groups = client.proximity_placement_groups
         made = groups.create_or_update(azure.resource_group, "near", {"location": azure.location})
         assert groups.get(azure.resource_group, "near", include_colocation_status="true").id == made.id

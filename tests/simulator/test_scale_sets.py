@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import copy
+import ipaddress
+import random
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from slurm_azure.simulator.estate import Estate, NetworkPlan, SubnetPlan, SubscriptionPlan
+from slurm_azure.simulator.refusal import Refusal
 from slurm_azure.simulator.timing import constant
-from slurm_azure.simulator.world import placement
+from slurm_azure.simulator.world import vm_factory, vm_request
+from slurm_azure.simulator.world.placement_resources import ScaleSet
+from slurm_azure.simulator.world.vm import VirtualMachine
+from slurm_azure.simulator.world.world import World
 from tests.simulator.raw import Answer, arm, vm_path
+from tests.simulator.test_robustness import GOOD
 from tests.support.simulated_azure import ManualClock, SimulatedAzure, simulated_azure, vm_body
 
 
@@ -148,7 +157,8 @@ def test_other_options_of_the_list_are_refused(azure: SimulatedAzure, query: str
 
 def test_the_sdk_lists_members_with_their_states(azure: SimulatedAzure) -> None:
     """Unmodified azure-mgmt-compute makes the set, a VM in it, and lists it."""
-    with azure.compute() as client:
+    with azure.compute() as typed:
+        client: Any = typed  # its models are typed, and it takes plain objects as well
         made = client.virtual_machine_scale_sets.begin_create_or_update(
             azure.resource_group, "flex", {"location": azure.location, "properties": {"orchestrationMode": "Flexible"}}
         ).result()
@@ -213,14 +223,27 @@ def test_a_set_of_another_region_is_refused(azure: SimulatedAzure) -> None:
     assert put_member(azure, "vm-1").code == "InvalidParameter"
 
 
-def test_a_set_has_room_for_a_thousand(azure: SimulatedAzure, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The documented maximum is enforced (here with another number, for speed); a deleted VM makes room."""
-    assert placement.MAX_INSTANCES == 1000
-    monkeypatch.setattr(placement, "MAX_INSTANCES", 2)
-    put_set(azure)
-    assert [put_member(azure, f"vm-{number}").status for number in range(3)] == [201, 201, 409]
-    arm(azure, "DELETE", vm_path(azure, "vm-0"))
-    assert put_member(azure, "vm-3").status == 201
+def test_a_set_has_room_for_a_thousand() -> None:
+    """The documented maximum; a VM that goes makes room."""
+    network = NetworkPlan("vnet", "g", (SubnetPlan("burst", ipaddress.IPv4Network("10.0.0.0/16")),))
+    plan = SubscriptionPlan("s", "s", {"g": "westeurope"}, (network,), ())
+    world = World(Estate("t", "westeurope", (plan,), (), ()), ManualClock(), random.Random(1))
+    group = world.group("s", "g")
+    identity = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachineScaleSets/flex"
+    group.scale_sets["flex"] = ScaleSet(1, identity, "flex", "westeurope", 0.0, {}, {"orchestrationMode": "Flexible"})
+    body = copy.deepcopy(GOOD)
+    del body["zones"], body["properties"]["storageProfile"]["osDisk"]["name"]
+    body["properties"]["virtualMachineScaleSet"] = {"id": identity}
+
+    def make(number: int) -> VirtualMachine:
+        return vm_factory.make(world, group, f"vm-{number}", vm_request.read(f"vm-{number}", body))
+
+    made = [make(number) for number in range(1000)]
+    with pytest.raises(Refusal) as caught:
+        make(1000)
+    assert (caught.value.status, caught.value.code, len(group.vms)) == (409, "OperationNotAllowed", 1000)
+    world.drop_vm(made[0])
+    assert make(1000).name == "vm-1000"
 
 
 def test_an_existing_vm_cannot_join(azure: SimulatedAzure) -> None:

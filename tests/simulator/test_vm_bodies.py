@@ -37,6 +37,14 @@ def with_disks(body: dict[str, Any], *disks: dict[str, Any]) -> dict[str, Any]:
     return body
 
 
+def with_addresses(azure: SimulatedAzure, number: int) -> dict[str, Any]:
+    """A VM with that many further addresses in the subnet that has three."""
+    body = vm_body(azure)
+    addresses = body["properties"]["networkProfile"]["networkInterfaceConfigurations"][0]["properties"]["ipConfigurations"]
+    addresses += [{"name": f"more{n}", "properties": {"subnet": {"id": azure.small_subnet_id}}} for n in range(number)]
+    return body
+
+
 def disk_path(azure: SimulatedAzure, name: str = "") -> str:
     """The path of a disk, or of the group's disks."""
     path = f"{azure.group_path}/providers/Microsoft.Compute/disks"
@@ -236,7 +244,7 @@ def test_an_os_disk_is_attached_with_what_is_on_it(azure: SimulatedAzure) -> Non
 
 
 def test_a_disk_name_that_is_taken_fails_the_creation() -> None:
-    """The PUT is accepted, its operation fails, the VM stays as Failed and the disk is its owner's still."""
+    """The PUT is accepted, its operation fails, the disk stays its owner's; once the name is free the PUT succeeds."""
     with simulated_azure(clock=ManualClock(), create_seconds=constant(1.0)) as azure:
         body = changed(vm_body(azure), "properties.storageProfile.osDisk.name", "boot")
         put(azure, body)
@@ -246,9 +254,13 @@ def test_a_disk_name_that_is_taken_fails_the_creation() -> None:
         assert arm(azure, "GET", vm_path(azure, "vm-2")).body["properties"]["provisioningState"] == "Failed"
         states = arm(azure, "GET", vm_path(azure, "vm-2/instanceView")).body["statuses"]
         assert states[0]["code"] == "ProvisioningState/failed/ConflictingUserInput"
-        arm(azure, "DELETE", vm_path(azure, "vm-2"))
-        azure.advance(60)
         assert arm(azure, "GET", disk_path(azure, "boot")).body["managedBy"] == vm_path(azure, "vm-1")
+        arm(azure, "DELETE", vm_path(azure, "vm-1"))
+        azure.advance(60)
+        assert put(azure, body, "vm-2").status == 200
+        azure.advance(5)
+        assert arm(azure, "GET", vm_path(azure, "vm-2")).body["properties"]["provisioningState"] == "Succeeded"
+        assert arm(azure, "GET", disk_path(azure, "boot")).body["managedBy"] == vm_path(azure, "vm-2")
 
 
 def test_an_interface_with_several_addresses(azure: SimulatedAzure) -> None:
@@ -265,11 +277,11 @@ def test_an_interface_with_several_addresses(azure: SimulatedAzure) -> None:
     found = [(item["name"], item["properties"]["primary"]) for item in shown["properties"]["ipConfigurations"]]
     assert (shown["tags"], found) == ({"owner": "vm"}, [("ipc0", True), ("second", False)])
     assert shown["properties"]["ipConfigurations"][1]["properties"]["applicationSecurityGroups"] == [group]
-    free = azure.simulator._provisioning._world.subnets[azure.small_subnet_id.lower()].addresses.free  # type: ignore[union-attr]
-    assert free() == 2
-    with azure.compute() as client:
+    assert put(azure, with_addresses(azure, 3), "vm-2").code == "SubnetIsFull"
+    with azure.compute() as typed:
+        client: Any = typed  # its models are typed, and it takes plain objects as well
         client.virtual_machines.begin_delete(azure.resource_group, "vm-1").result()
-    assert free() == 3
+    assert put(azure, with_addresses(azure, 3), "vm-2").status == 201
 
 
 def test_a_public_address_is_made_along_with_the_vm(azure: SimulatedAzure) -> None:
@@ -286,18 +298,16 @@ def test_a_public_address_is_made_along_with_the_vm(azure: SimulatedAzure) -> No
     assert shown["publicIPAllocationMethod"] == "Static"
     assert shown["ipAddress"].startswith("198.18.")
     assert shown["dnsSettings"]["fqdn"] == "label.westeurope.cloudapp.azure.com"
-    with azure.compute() as client:
+    with azure.compute() as typed:
+        client: Any = typed  # its models are typed, and it takes plain objects as well
         client.virtual_machines.begin_delete(azure.resource_group, "vm-1").result()
     assert arm(azure, "GET", address).status == 404
 
 
 def test_addresses_are_given_back_if_one_cannot_be_had(azure: SimulatedAzure) -> None:
     """An interface with more addresses than a subnet has is refused, and the subnet is as it was."""
-    body = vm_body(azure)
-    addresses = body["properties"]["networkProfile"]["networkInterfaceConfigurations"][0]["properties"]["ipConfigurations"]
-    addresses += [{"name": f"more{n}", "properties": {"subnet": {"id": azure.small_subnet_id}}} for n in range(4)]
-    assert put(azure, body).code == "SubnetIsFull"
-    assert azure.simulator._provisioning._world.subnets[azure.small_subnet_id.lower()].addresses.free() == 3  # type: ignore[union-attr]
+    assert put(azure, with_addresses(azure, 4)).code == "SubnetIsFull"
+    assert put(azure, with_addresses(azure, 3)).status == 201
 
 
 def test_a_subnet_that_is_not_named_is_the_first_of_the_region(azure: SimulatedAzure) -> None:
@@ -399,7 +409,8 @@ def test_interfaces_change_while_the_vm_is_deallocated(azure: SimulatedAzure) ->
 
 def test_the_sdk_updates_a_vm(azure: SimulatedAzure) -> None:
     """Unmodified azure-mgmt-compute reads, changes and puts; and patches."""
-    with azure.compute() as client:
+    with azure.compute() as typed:
+        client: Any = typed  # its models are typed, and it takes plain objects as well
         name = azure.resource_group
         client.virtual_machines.begin_create_or_update(name, "vm-1", vm_body(azure)).result()
         vm = client.virtual_machines.get(name, "vm-1")

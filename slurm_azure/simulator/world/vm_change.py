@@ -104,6 +104,7 @@ def put(world: World, vm: VirtualMachine, body: dict[str, Any]) -> None:
             properties["osProfile"] = _merged(form["osProfile"], properties["osProfile"])
         given["properties"] = {**{key: form[key] for key in _PROFILES if key in form}, **properties}
     change(world, vm, vm_request.from_clean(vm.name, given))
+    vm_disks.retry(world, vm)
 
 
 def patch(world: World, vm: VirtualMachine, body: dict[str, Any]) -> None:

@@ -161,6 +161,20 @@ def _new(
     return [disk]
 
 
+def retry(world: World, vm: VirtualMachine) -> None:
+    """A creation that failed because of a disk's name is asked for again: make the disks that could not be made, if their
+    names are free by now."""
+    if vm.doom is None:
+        return
+    vm.doom = None
+    present = {disk.id.lower() for disk in vm.disks}
+    storage = vm.model["storageProfile"]
+    for written in (storage["osDisk"], *storage["dataDisks"]):
+        if not unmanaged(written) and written["managedDisk"]["id"].lower() not in present:
+            image = None if "lun" in written else storage.get("imageReference")
+            vm.disks += tuple(_new(world, vm, written, written.get("osType"), image))
+
+
 def _caching(sku: str) -> str:
     """ "None for Standard storage. ReadOnly for Premium storage." (OpenAPI, OSDisk.caching)"""
     return "ReadOnly" if sku.startswith("Premium") else "None"
