@@ -160,8 +160,8 @@ class _Brief(logging.LoggerAdapter[logging.Logger]):
     """What the HTTP library has to say of bytes that are no HTTP: a line, and no traceback, since it is the client's fault."""
 
     def exception(self, msg: object, *args: object, exc_info: Any = True, **kwargs: Any) -> None:
-        if isinstance(exc_info, HttpProcessingError):
-            self.logger.info("%s: %s", str(msg) % args if args else msg, exc_info.message)
+        if isinstance(exc_info, HttpProcessingError | web.RequestPayloadError):
+            self.logger.info("%s: %s", str(msg) % args if args else msg, exc_info)
         else:
             self.logger.error(msg, *args, exc_info=exc_info, **kwargs)
 
