@@ -42,7 +42,7 @@ def examples() -> Iterator[Example]:
     for file in files():
         folder = f"specification/{file.parent.relative_to(SPECIFICATION)}"
         for methods in content(file).get("paths", {}).values():
-            for definition in methods.values():
+            for definition in (one for one in methods.values() if isinstance(one, dict)):
                 for reference in definition.get(_MADE, {}).values():
                     name = reference["$ref"].removeprefix("./")
                     yield _example(operations()[f"{file.stem}.{definition['operationId']}"], f"{folder}/{name}")

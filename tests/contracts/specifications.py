@@ -18,6 +18,8 @@ SPECIFICATION = SHARED / "azure-specs/specification"
 TEMPLATES = SHARED / "azure-specs/arm-template-schemas/schemas"
 ABSENT = f"Microsoft's OpenAPI files are not in {SPECIFICATION} (set SLURM_AZURE_SHARED): exchanges are not judged"
 
+_METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch"})
+
 
 def available() -> bool:
     """Whether the files are there."""
@@ -101,8 +103,9 @@ def operations() -> dict[str, Operation]:
     for file in files():
         paths = content(file).get("paths", {})
         for template, methods in paths.items():
-            for method, definition in methods.items():
-                operation = _operation(file, template, method, definition)
+            for method in _METHODS & set(methods):
+                shared = {"parameters": [*methods.get("parameters", ()), *methods[method].get("parameters", ())]}
+                operation = _operation(file, template, method, methods[method] | shared)
                 found[operation.key] = operation
     return found
 
