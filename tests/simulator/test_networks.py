@@ -189,3 +189,29 @@ def test_what_an_interface_names_has_to_be_there(azure: SimulatedAzure) -> None:
     )
     none = arm(azure, "PUT", f"{NETWORK}/networkInterfaces/i", {"location": "westeurope", "properties": {}})
     assert none.status == 400
+
+
+@pytest.mark.parametrize("kind", ["virtualNetworks", "networkSecurityGroups", "publicIPAddresses", "networkInterfaces"])
+def test_each_kind_is_listed_and_tagged(azure: SimulatedAzure, kind: str) -> None:
+    """In its group and in its subscription each is listed as it is shown alone, with the tags it was given last."""
+    network(azure, ("a", "10.9.0.0/24"))
+    address = {"properties": {"subnet": {"id": f"{NETWORK}/virtualNetworks/n/subnets/a"}}, "name": "c"}
+    space = {
+        "addressSpace": {"addressPrefixes": ["10.9.0.0/16"]},
+        "subnets": [{"name": "a", "properties": {"addressPrefix": "10.9.0.0/24"}}],
+    }
+    properties = {"networkInterfaces": {"ipConfigurations": [address]}, "virtualNetworks": space}.get(kind, {})
+    path = f"{NETWORK}/{kind}/n"
+    assert arm(azure, "PUT", path, {"location": "westeurope", "properties": properties}).status in (200, 201)
+    assert arm(azure, "PATCH", path, {"tags": {"a": "b"}}).body["tags"] == {"a": "b"}
+    alone = arm(azure, "GET", path).body
+    assert arm(azure, "GET", f"{NETWORK}/{kind}").body["value"] == [alone]
+    everywhere = arm(azure, "GET", f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Network/{kind}").body["value"]
+    assert alone in everywhere
+
+
+def test_the_subnets_of_a_network_are_listed(azure: SimulatedAzure) -> None:
+    """In the order in which they were given."""
+    network(azure, ("b", "10.9.1.0/24"), ("a", "10.9.0.0/24"))
+    listed = arm(azure, "GET", f"{NETWORK}/virtualNetworks/n/subnets").body["value"]
+    assert [subnet["name"] for subnet in listed] == ["b", "a"]

@@ -64,10 +64,12 @@ def test_a_role_is_made_assigned_used_and_taken_away(azure: SimulatedAzure) -> N
     assert arm(azure, "DELETE", path, **WHO).code == "AuthorizationFailed"
     assigned = assign(azure, azure.group_path, guid)
     assert (assigned.status, assigned.body["properties"]["scope"]) == (201, azure.group_path)
+    assert roles(azure, "GET", azure.group_path, "roleAssignments", assigned.body["name"]).body == assigned.body
     assert roles(azure, "DELETE", SUB, "roleDefinitions", guid).code == "RoleDefinitionHasAssignments"
     assert arm(azure, "DELETE", path, **WHO).status == 202
     assert roles(azure, "DELETE", azure.group_path, "roleAssignments", assigned.body["name"]).status == 200
     assert roles(azure, "DELETE", azure.group_path, "roleAssignments", assigned.body["name"]).status == 204
+    assert roles(azure, "GET", azure.group_path, "roleAssignments", assigned.body["name"]).code == "RoleAssignmentNotFound"
     assert arm(azure, "DELETE", path, **WHO).code == "AuthorizationFailed"
     assert roles(azure, "DELETE", SUB, "roleDefinitions", guid).status == 200
     assert roles(azure, "GET", SUB, "roleDefinitions", guid).status == 404
