@@ -79,6 +79,8 @@ class Disks:
 def disk_json(disk: Disk) -> dict[str, Any]:
     """A disk as the Compute resource provider shows it."""
     creation: dict[str, Any] = {"createOption": "FromImage" if disk.image else "Empty"}
+    if disk.source:
+        creation = {"createOption": "Copy", "sourceResourceId": disk.source}
     if disk.image and disk.image.get("id"):
         creation["imageReference"] = {"id": disk.image["id"]}
     shown: dict[str, Any] = {
@@ -98,6 +100,11 @@ def disk_json(disk: Disk) -> dict[str, Any]:
             "uniqueId": disk.guid,
         },
     }
+    if disk.encryption_set:
+        shown["properties"]["encryption"] = {
+            "diskEncryptionSetId": disk.encryption_set,
+            "type": "EncryptionAtRestWithCustomerKey",
+        }
     if disk.os_type:
         shown["properties"]["osType"] = disk.os_type
     if disk.vm:

@@ -8,8 +8,8 @@ from typing import Any
 
 @dataclass(slots=True, eq=False)
 class Disk:
-    """A managed disk. `vm` is the id of the VM it is attached to, None if to none; `image` the image it was made from, `source` the
-    id of the disk, snapshot or restore point it is a copy of; `encryption_set` the id of its disk encryption set."""
+    """A managed disk. `vm` is the id of the VM it is attached to, None if to none; `image` the image it was made from, `source`
+    the id of the disk, snapshot or restore point it is a copy of; `encryption_set` the id of its disk encryption set."""
 
     id: str
     name: str
