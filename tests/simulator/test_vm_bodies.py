@@ -223,6 +223,8 @@ def test_disks_are_detached_attached_and_copied(azure: SimulatedAzure) -> None:
     second = made.body["properties"]["storageProfile"]["dataDisks"]
     assert (second[0]["name"], second[0]["diskSizeGB"], second[1]["diskSizeGB"]) == ("scratch", 8, 8)
     assert arm(azure, "GET", disk_path(azure, "scratch")).body["managedBy"] == vm_path(azure, "vm-2")
+    copy_of = arm(azure, "GET", second[1]["managedDisk"]["id"]).body["properties"]["creationData"]
+    assert copy_of == {"createOption": "Copy", "sourceResourceId": disk_path(azure, "scratch")}
 
 
 def test_an_os_disk_is_attached_with_what_is_on_it(azure: SimulatedAzure) -> None:
