@@ -207,7 +207,7 @@ def _call(request: web.BaseRequest, scheme: str, body: bytes) -> Call:
     url = request.rel_url
     return Call(
         method=request.method,
-        path=unquote(url.raw_path),
+        path=_path(url.raw_path),
         query=dict(url.query),
         headers=request.headers,
         body=body,
@@ -215,6 +215,13 @@ def _call(request: web.BaseRequest, scheme: str, body: bytes) -> Call:
         host=host.rsplit(":", 1)[0].lower() if ":" in host else host.lower(),
         remote=request.remote or "",
     )
+
+
+def _path(raw: str) -> str:
+    """The path in plain characters, segment by segment: an escaped slash is part of a name, and stays %2F."""
+    if "%" not in raw:
+        return raw
+    return "/".join(unquote(segment).replace("/", "%2F") for segment in raw.split("/"))
 
 
 def _too_large() -> Reply:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from slurm_azure.simulator.call import Call, Reply
 from slurm_azure.simulator.refusal import Refusal
@@ -50,7 +50,7 @@ class OperationRequests:
         if "monitor" not in call.query:
             return Reply(200, operation.as_json(), found)
         if running:
-            return Reply(202, None, {**found, "Location": f"{call.base}{call.path}?{urlencode(call.query)}"})
+            return Reply(202, None, {**found, "Location": f"{call.base}{quote(call.path)}?{urlencode(call.query)}"})
         if operation.status == SUCCEEDED:
             return Reply(200)
         code, message = operation.error or ("OperationFailed", "The operation failed.")
