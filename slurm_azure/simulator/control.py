@@ -9,9 +9,10 @@ from slurm_azure.simulator.faults.faults import Faults
 from slurm_azure.simulator.faults.requests import FaultRequests
 from slurm_azure.simulator.journal import Journal
 from slurm_azure.simulator.machines.grades import Grades
+from slurm_azure.simulator.packing import unpacked
 from slurm_azure.simulator.routes import Match, Route, Router
 from slurm_azure.simulator.world.provisioning import Provisioning
-from slurm_azure.simulator.world.vm import VirtualMachine, unpacked
+from slurm_azure.simulator.world.vm import VirtualMachine
 from slurm_azure.simulator.world.world import World
 
 

@@ -14,10 +14,11 @@ from typing import Any
 from slurm_azure.simulator.call import Call, Reply
 from slurm_azure.simulator.estate import Principal
 from slurm_azure.simulator.faults.faults import Faults
+from slurm_azure.simulator.packing import unpacked
 from slurm_azure.simulator.resource_id import same
 from slurm_azure.simulator.tokens import Tokens
 from slurm_azure.simulator.world import scheduled_events
-from slurm_azure.simulator.world.vm import VirtualMachine, unpacked
+from slurm_azure.simulator.world.vm import VirtualMachine
 from slurm_azure.simulator.world.world import World
 
 VERSIONS = ("2018-02-01", "2019-06-01", "2020-06-01", "2020-09-01", "2021-01-01", "2021-02-01", "2021-03-01", "2021-08-01")

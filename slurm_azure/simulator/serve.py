@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import random
 import signal
@@ -279,4 +280,7 @@ async def serve(options: SimulatorOptions, quiet: bool = False) -> None:
 
 def run(options: SimulatorOptions, quiet: bool = False) -> None:
     """Run the simulator in an event loop of its own."""
+    # Ten thousand VMs are a million objects: to look through them all takes the collector a second, in which nobody is
+    # answered. Little garbage here is in cycles, so it may wait.
+    gc.set_threshold(50_000, 20, 1000)
     asyncio.run(serve(options, quiet))

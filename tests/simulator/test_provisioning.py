@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import ipaddress
 import json
 import random
@@ -17,6 +18,7 @@ from slurm_azure.simulator.estate import Estate, NetworkPlan, SubnetPlan, Subscr
 from slurm_azure.simulator.faults.faults import Faults
 from slurm_azure.simulator.machines.grades import Grades
 from slurm_azure.simulator.machines.machine import Guest, Machine, MachineSpec
+from slurm_azure.simulator.packing import packed
 from slurm_azure.simulator.resource_id import subnet_id
 from slurm_azure.simulator.timing import constant
 from slurm_azure.simulator.world import vm_factory, vm_request
@@ -154,8 +156,8 @@ def test_the_machine_gets_what_the_vm_was_asked_to_be() -> None:
             vm_name="n1-1",
             computer_name="n1",
             admin_username="azureuser",
-            custom_data=b"custom",
-            user_data=None,
+            packed_custom_data=packed(base64.b64encode(b"custom").decode()),
+            packed_user_data=None,
             ssh_keys=("ssh-ed25519 AAAA",),
             vm_size="Standard_D4s_v3",
             vcpus=4,

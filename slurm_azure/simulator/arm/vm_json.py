@@ -7,7 +7,8 @@ from typing import Any
 from slurm_azure.simulator.arm import boot_diagnostics
 from slurm_azure.simulator.clock import timestamp
 from slurm_azure.simulator.estate import Principal
-from slurm_azure.simulator.world.vm import CREATING, FAILED, SUCCEEDED, VirtualMachine, unpacked
+from slurm_azure.simulator.packing import unpacked
+from slurm_azure.simulator.world.vm import CREATING, FAILED, SUCCEEDED, VirtualMachine
 
 _TYPE = "Microsoft.Compute/virtualMachines"
 

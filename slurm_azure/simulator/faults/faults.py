@@ -276,6 +276,8 @@ class Faults:
 
     def list_lag(self) -> float:
         """By how many seconds lists of VMs are behind."""
+        if Stage.STATE not in self._at:  # asked at every change of a VM
+            return 0.0
         return max((what.seconds for what in self._states(kinds.ListLag)), default=0.0)
 
     def skew(self) -> float:

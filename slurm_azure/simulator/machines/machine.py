@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from slurm_azure.simulator.packing import decoded
+
 
 @dataclass(frozen=True, slots=True)
 class MachineSpec:
     """What a machine is made of. `mac` is 52:54:.. in lower case, `prefix` the subnet's prefix length, memory in MiB.
 
+    Custom data and user data are kept as `packing.packed` makes them, for not every grade of machine looks at them.
     `silent`: the boot never comes to an end; `failure`: the guest cannot be provisioned, and why.
     """
 
@@ -18,8 +21,8 @@ class MachineSpec:
     vm_name: str
     computer_name: str
     admin_username: str
-    custom_data: bytes | None
-    user_data: bytes | None
+    packed_custom_data: bytes | None
+    packed_user_data: bytes | None
     ssh_keys: tuple[str, ...]
     vm_size: str
     vcpus: int
@@ -31,6 +34,16 @@ class MachineSpec:
     tags: Mapping[str, str]
     silent: bool = False
     failure: str | None = None
+
+    @property
+    def custom_data(self) -> bytes | None:
+        """customData as the guest gets it."""
+        return decoded(self.packed_custom_data)
+
+    @property
+    def user_data(self) -> bytes | None:
+        """userData as the guest gets it."""
+        return decoded(self.packed_user_data)
 
 
 class Guest(Protocol):

@@ -62,7 +62,7 @@ class NoHypervisor:
 
     async def boot(self, spec: MachineSpec, guest: Guest) -> Machine:
         """Start the clock of one machine. Of its specification only what its console shows is kept."""
-        kept = replace(spec, custom_data=None, user_data=None, ssh_keys=(), tags={})
+        kept = replace(spec, packed_custom_data=None, packed_user_data=None, ssh_keys=(), tags={})
         return NoMachine(kept, self._clock, self._boot.sample(self._random), guest)
 
     async def close(self) -> None:

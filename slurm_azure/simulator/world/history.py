@@ -62,6 +62,8 @@ class History:
     def _shortened(self) -> float:
         """Forget what no list will ask for any more; the lag."""
         lag = self.lag()
+        if lag <= 0 and not self._order:
+            return 0.0
         then = self._clock.now() - lag
         while self._order and (self._order[0][0] <= then or lag <= 0 or len(self._order) > _MOST):
             _, sequence = self._order.popleft()

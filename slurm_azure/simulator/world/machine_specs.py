@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-
 from slurm_azure.simulator.machines.machine import MachineSpec
-from slurm_azure.simulator.world.vm import VirtualMachine, unpacked
+from slurm_azure.simulator.world.vm import VirtualMachine
 
 
 def machine_spec(vm: VirtualMachine, silent: bool = False, failure: str | None = None) -> MachineSpec:
@@ -19,8 +17,8 @@ def machine_spec(vm: VirtualMachine, silent: bool = False, failure: str | None =
         vm_name=vm.name,
         computer_name=vm.computer_name,
         admin_username=profile.get("adminUsername", ""),
-        custom_data=_decoded(vm.custom_data),
-        user_data=_decoded(vm.user_data),
+        packed_custom_data=vm.custom_data,
+        packed_user_data=vm.user_data,
         ssh_keys=tuple(key["keyData"] for key in linux.get("ssh", {}).get("publicKeys", ())),
         vm_size=vm.size.name,
         vcpus=vm.size.vcpus,
@@ -33,8 +31,3 @@ def machine_spec(vm: VirtualMachine, silent: bool = False, failure: str | None =
         silent=silent,
         failure=failure,
     )
-
-
-def _decoded(data: bytes | None) -> bytes | None:
-    text = unpacked(data)
-    return None if text is None else base64.b64decode(text)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -107,13 +106,3 @@ def part(model: Mapping[str, Any], *way: str) -> dict[str, Any]:
     for key in way:
         found = found.get(key) if isinstance(found, Mapping) else None
     return dict(found) if isinstance(found, Mapping) else {}
-
-
-def packed(text: str | None) -> bytes | None:
-    """customData or userData as it is kept: as sent (base64), compressed, because a cluster's are nearly alike and long."""
-    return None if text is None else zlib.compress(text.encode("ascii"), 1)
-
-
-def unpacked(data: bytes | None) -> str | None:
-    """What was given to `packed`."""
-    return None if data is None else zlib.decompress(data).decode("ascii")

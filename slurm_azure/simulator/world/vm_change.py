@@ -12,13 +12,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from slurm_azure.simulator.estate import Principal
+from slurm_azure.simulator.packing import packed, unpacked
 from slurm_azure.simulator.refusal import Refusal, invalid_parameter
 from slurm_azure.simulator.resource_id import location_name, same
 from slurm_azure.simulator.world import placement, size_rules, vm_disks, vm_interfaces, vm_request
 from slurm_azure.simulator.world.placement_resources import Placement
 from slurm_azure.simulator.world.skus import Size
 from slurm_azure.simulator.world.storage_request import unmanaged
-from slurm_azure.simulator.world.vm import VirtualMachine, packed, unpacked
+from slurm_azure.simulator.world.vm import VirtualMachine
 from slurm_azure.simulator.world.vm_factory import identities, shown_profile
 from slurm_azure.simulator.world.vm_request import VmRequest
 from slurm_azure.simulator.world.world import World

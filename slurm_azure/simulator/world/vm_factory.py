@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from slurm_azure.simulator.estate import Principal
+from slurm_azure.simulator.packing import packed
 from slurm_azure.simulator.refusal import Refusal
 from slurm_azure.simulator.resource_id import COMPUTE, location_name, resource_id
 from slurm_azure.simulator.world import placement, size_rules, spot_price, vm_disks, vm_interfaces
 from slurm_azure.simulator.world.regions import REGIONS
-from slurm_azure.simulator.world.vm import VirtualMachine, packed
+from slurm_azure.simulator.world.vm import VirtualMachine
 from slurm_azure.simulator.world.vm_request import VmRequest
 from slurm_azure.simulator.world.world import ResourceGroup, World
 

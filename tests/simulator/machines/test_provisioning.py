@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 from slurm_azure.simulator.machines.machine import MachineSpec
 from slurm_azure.simulator.machines.provisioning import SEED, provisioning_document, put_files
+from slurm_azure.simulator.packing import packed
 
 WA = "{http://schemas.microsoft.com/windowsazure}"
 
@@ -18,8 +19,8 @@ def a_spec(custom_data: bytes | None = b"#cloud-config\n") -> MachineSpec:
         vm_name="n1-x",
         computer_name="n1",
         admin_username="azureuser",
-        custom_data=custom_data,
-        user_data=None,
+        packed_custom_data=packed(None if custom_data is None else base64.b64encode(custom_data).decode()),
+        packed_user_data=None,
         ssh_keys=(),
         vm_size="Standard_F2s_v2",
         vcpus=2,
