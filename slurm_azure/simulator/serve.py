@@ -133,6 +133,7 @@ class Simulator:
             options.eviction_seconds,
         )
         self._provisioning = Provisioning(world, grades, timings, faults)
+        world.prices.tell(self._provisioning.price_changed)
         tokens = Tokens(options.folder, estate.tenant, self._token_clock)
         cloud = self._cloud(world, tokens, faults)
         assert self.throttling is not None

@@ -13,7 +13,7 @@ import functools
 import importlib.resources
 import json
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from slurm_azure.simulator.offering import PriceEntry
 from slurm_azure.simulator.world.skus import Size, Skus
@@ -23,12 +23,20 @@ WINDOWS_PER_VCPU = 0.046
 LOW_PRIORITY_PART = 0.2
 
 
+Watch = Callable[[str, str | None], None]
+
+
+def _nobody(size: str, location: str | None) -> None:
+    """Nobody is told."""
+
+
 class PriceList:
     """Prices by size and location; both can be changed at any time."""
 
     def __init__(self, skus: Skus, entries: Iterable[PriceEntry] = ()) -> None:
         self._skus = skus
         self._changed: dict[tuple[str, str | None, bool], float] = {}
+        self._watch: Watch = _nobody
         for entry in entries:
             self.change(entry.size, entry.location, on_demand=entry.on_demand, spot=entry.spot)
 
@@ -40,6 +48,11 @@ class PriceList:
         for value, is_spot in ((on_demand, False), (spot, True)):
             if value is not None:
                 self._changed[size.lower(), location, is_spot] = value
+        self._watch(size, location)
+
+    def tell(self, watch: Watch) -> None:
+        """Who is told, from now on, that a size has another price in a location or (None) in all: on demand, Spot or both."""
+        self._watch = watch
 
     def on_demand(self, size: str, location: str) -> float | None:
         """The price of a Linux VM; None for a size that the list does not have."""

@@ -5,11 +5,13 @@ Sources: "Azure Metadata Service: Scheduled Events for Linux VMs", "Use Azure Sp
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Coroutine, Sequence
 
 from slurm_azure.simulator.machines.machine import Machine
 from slurm_azure.simulator.refusal import Refusal
+from slurm_azure.simulator.world import spot_price
 from slurm_azure.simulator.world.hosting import Timings
 from slurm_azure.simulator.world.scheduled_events import FREEZE, PREEMPT, REBOOT, REDEPLOY, Event
 from slurm_azure.simulator.world.vm import DELETING, UPDATING, VirtualMachine
@@ -19,6 +21,7 @@ __all__ = ["Provisioning", "Timings"]
 
 log = logging.getLogger(__name__)
 
+_AT_A_TIME = 200  # VMs that are evicted before the event loop may do something else
 FREEZE_SECONDS = 5  # of the page's example of a live migration; "a few seconds" in its words
 
 
@@ -49,6 +52,20 @@ class Provisioning(VmOperations):
             return
         event: Event
         event = self._world.events.schedule(PREEMPT, [vm], lambda: self._evicted(vm, event), notice)
+
+    def price_changed(self, size: str, location: str | None) -> None:
+        """A size has another price, in a location or (None) in all: Spot VMs that may not cost as much are evicted. "If the
+        price .. exceeds the maximum price, the VM is evicted" (Use Azure Spot Virtual Machines), with a notice as ever."""
+        outbid = [vm for vm in self._world.bids.of(size, location) if spot_price.too_dear(self._world.prices, vm)]
+        if outbid:
+            self._spawn(self._outbid(outbid))
+
+    async def _outbid(self, vms: Sequence[VirtualMachine]) -> None:
+        for number, vm in enumerate(vms, 1):
+            if spot_price.too_dear(self._world.prices, vm):  # still: the event loop has gone round
+                self.evict(vm)
+            if number % _AT_A_TIME == 0:
+                await asyncio.sleep(0)
 
     def _evicted(self, vm: VirtualMachine, event: Event) -> None:
         if not self._there(vm):

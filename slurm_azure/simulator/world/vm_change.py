@@ -227,6 +227,7 @@ def _replace_model(world: World, vm: VirtualMachine, request: VmRequest, size: S
     if size is not vm.size:
         vm.size = size
         world.capacity.resize(vm)
+        world.bids.resized(vm)
 
 
 def _move(world: World, vm: VirtualMachine, before: list[Placement]) -> None:

@@ -11,6 +11,7 @@ from slurm_azure.simulator.estate import Estate, NetworkPlan, Principal, Subscri
 from slurm_azure.simulator.refusal import Refusal
 from slurm_azure.simulator.resource_id import NETWORK, location_name, resource_id
 from slurm_azure.simulator.world import placement, public_addresses
+from slurm_azure.simulator.world.bids import Bids
 from slurm_azure.simulator.world.capacity import Capacity
 from slurm_azure.simulator.world.disks import Disk
 from slurm_azure.simulator.world.history import History
@@ -70,6 +71,7 @@ class World:
         self.skus = Skus(offering.sizes, offering.restrictions)
         self.quotas = Quotas(offering.quotas)
         self.capacity = Capacity(offering.capacity)
+        self.bids = Bids()
         self.prices = PriceList(self.skus, offering.prices)
         self.events = ScheduledEvents(clock, source)
         self.subscriptions = {plan.id.lower(): plan for plan in estate.subscriptions}
@@ -186,6 +188,7 @@ class World:
         self.events.forget(vm)
         placement.leave(self, vm)
         self.capacity.free(vm)
+        self.bids.leave(vm)
         self.quotas.give_back(vm)
         for interface in vm.interfaces:
             self.vms_by_address.pop(interface.ip, None)
