@@ -50,6 +50,20 @@ def test_groups_that_are_refused(azure: SimulatedAzure, path: str, body: object,
     assert arm(azure, "HEAD", NEW).status == 404
 
 
+@pytest.mark.parametrize("region", ["eastus", "West US 2"])
+def test_all_regions_of_azure_may_be_used(azure: SimulatedAzure, region: str) -> None:
+    """Groups, networks and interfaces can be made where the estate has nothing, as the list of regions promises."""
+    assert arm(azure, "PUT", NEW, {"location": region}).status == 201
+    network = f"{NEW}/providers/Microsoft.Network/virtualNetworks/away"
+    subnets = [{"name": "default", "properties": {"addressPrefix": "10.77.0.0/24"}}]
+    space = {"addressSpace": {"addressPrefixes": ["10.77.0.0/16"]}, "subnets": subnets}
+    assert arm(azure, "PUT", network, {"location": region, "properties": space}).status == 201
+    security = f"{NEW}/providers/Microsoft.Network/networkSecurityGroups/away"
+    assert arm(azure, "PUT", security, {"location": region}).status == 201
+    provider = arm(azure, "GET", f"{SUB}/providers/Microsoft.Network").body["resourceTypes"]
+    assert all("East US" in kind["locations"] for kind in provider)
+
+
 def test_a_group_goes_with_all_that_is_in_it(slow_azure: SimulatedAzure) -> None:
     """202 and a place to ask at; VMs first; meanwhile nothing new is taken; then group, interfaces and disks are gone."""
     for number in range(3):

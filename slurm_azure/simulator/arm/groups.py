@@ -20,6 +20,7 @@ from slurm_azure.simulator.world.demolition import Demolition
 from slurm_azure.simulator.world.inventory import Resource, resources
 from slurm_azure.simulator.world.members import member, text, without_nulls
 from slurm_azure.simulator.world.operations import IN_PROGRESS, SUCCEEDED
+from slurm_azure.simulator.world.regions import all_regions
 from slurm_azure.simulator.world.world import ResourceGroup, World
 
 _SUBSCRIPTION = "/subscriptions/{subscriptionId}"
@@ -110,10 +111,11 @@ class Groups:
                 f"'{known.location}'."
             )
             raise Refusal(409, "InvalidResourceGroupLocation", message)
-        if location not in self._world.locations:
+        available = all_regions(self._world.locations)
+        if location not in available:
             message = (
                 f"The provided location '{written}' is not available for resource group. List of available regions is "
-                f"'{','.join(sorted(self._world.locations))}'."
+                f"'{','.join(sorted(available))}'."
             )
             raise Refusal(400, "LocationNotAvailableForResourceGroup", message)
 

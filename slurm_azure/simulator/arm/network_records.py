@@ -21,6 +21,7 @@ from slurm_azure.simulator.world import public_addresses
 from slurm_azure.simulator.world.members import items, member, text, without_nulls
 from slurm_azure.simulator.world.network import NetworkInterface
 from slurm_azure.simulator.world.operations import SUCCEEDED
+from slurm_azure.simulator.world.regions import all_regions
 from slurm_azure.simulator.world.virtual_networks import NetworkRecord
 from slurm_azure.simulator.world.world import ResourceGroup, World
 
@@ -106,7 +107,7 @@ class NetworkRecords:
         body = without_nulls(call.json_object())
         known = kind.of(group).get(name.lower())
         location = location_name(text(body, "location", "location") or (known.location if known else ""))
-        if location not in self._world.locations:
+        if location not in all_regions(self._world.locations):
             raise location_not_available(location, f"Microsoft.Network/{kind.type}", self._world)
         record = NetworkRecord(
             id=known.id if known else resource_id(group.subscription, group.name, NETWORK, kind.type, name),

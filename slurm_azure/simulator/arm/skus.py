@@ -17,7 +17,7 @@ from slurm_azure.simulator.offering import Restriction
 from slurm_azure.simulator.refusal import Refusal, invalid_parameter, resource_not_found
 from slurm_azure.simulator.resource_id import COMPUTE, location_name
 from slurm_azure.simulator.routes import Route
-from slurm_azure.simulator.world.regions import REGIONS
+from slurm_azure.simulator.world.regions import all_regions
 from slurm_azure.simulator.world.skus import Size
 from slurm_azure.simulator.world.world import World
 
@@ -136,7 +136,7 @@ class Skus:
         return Reply(200, {"value": shown})
 
     def _exists(self, location: str) -> bool:
-        return location in self._world.locations or location in REGIONS
+        return location in all_regions(self._world.locations)
 
     def _location(self, call: Call, kind: str) -> str:
         self._world.subscription(call.parameters["subscriptionId"])
@@ -148,7 +148,7 @@ class Skus:
             "NoRegisteredProviderFound",
             f"No registered resource provider found for location '{name}' and API version '{call.api_version}' for type "
             f"'locations/{kind}'. The supported api-versions are '{call.api_version}'. The supported locations are "
-            f"'{', '.join(sorted(self._world.locations | REGIONS))}'.",
+            f"'{', '.join(sorted(all_regions(self._world.locations)))}'.",
         )
 
 

@@ -12,7 +12,7 @@ from slurm_azure.simulator.call import Call, Reply
 from slurm_azure.simulator.estate import SubscriptionPlan
 from slurm_azure.simulator.refusal import Refusal
 from slurm_azure.simulator.routes import Route
-from slurm_azure.simulator.world.regions import REGIONS, ZONES
+from slurm_azure.simulator.world.regions import ZONES, all_regions
 from slurm_azure.simulator.world.world import World
 
 _SUBSCRIPTION = "/subscriptions/{subscriptionId}"
@@ -109,7 +109,7 @@ class Subscriptions:
     def locations(self, call: Call) -> Reply:
         """All regions of the public cloud; those that the estate uses have zones told."""
         plan = self._world.subscription(call.parameters["subscriptionId"])
-        return Reply(200, {"value": [self._location(plan.id, name) for name in sorted(REGIONS | self._world.locations)]})
+        return Reply(200, {"value": [self._location(plan.id, name) for name in sorted(all_regions(self._world.locations))]})
 
     def _location(self, subscription: str, name: str) -> dict[str, Any]:
         shown: dict[str, Any] = {
@@ -146,7 +146,7 @@ class Subscriptions:
 
     def _provider(self, subscription: str, name: str) -> dict[str, Any]:
         versions = list(API_VERSIONS[name])
-        places = [display_name(place) for place in sorted(self._world.locations)]
+        places = [display_name(place) for place in sorted(all_regions(self._world.locations))]
         return {
             "id": f"/subscriptions/{subscription}/providers/{name}",
             "namespace": name,

@@ -20,6 +20,7 @@ from slurm_azure.simulator.world.linked_actions import of_network, of_subnets
 from slurm_azure.simulator.world.members import items, member, text, texts, without_nulls
 from slurm_azure.simulator.world.network import Subnet, new_subnet
 from slurm_azure.simulator.world.operations import SUCCEEDED
+from slurm_azure.simulator.world.regions import all_regions
 from slurm_azure.simulator.world.virtual_networks import VirtualNetwork
 from slurm_azure.simulator.world.world import ResourceGroup, World
 
@@ -190,7 +191,7 @@ class VirtualNetworks:
         return network
 
     def _check_location(self, location: str) -> None:
-        if location not in self._world.locations:
+        if location not in all_regions(self._world.locations):
             raise location_not_available(location, _KIND, self._world)
 
     def _done(self, call: Call, group: ResourceGroup, status: int, body: Any = None) -> Reply:
@@ -207,7 +208,7 @@ def location_not_available(location: str, kind: str, world: World) -> Refusal:
         400,
         "LocationNotAvailableForResourceType",
         f"The provided location '{location}' is not available for resource type '{kind}'. List of available regions for the "
-        f"resource type is '{','.join(sorted(world.locations))}'.",
+        f"resource type is '{','.join(sorted(all_regions(world.locations)))}'.",
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 ZONES = ("1", "2", "3")
 
 REGIONS = frozenset(
@@ -15,3 +17,8 @@ REGIONS = frozenset(
     westus2 westus3
     """.split()  # noqa: SIM905 - one name after the other
 )
+
+
+def all_regions(of_the_estate: Set[str]) -> frozenset[str]:
+    """Where resources may be: in the regions of Azure, and in those that an estate calls by a name of its own."""
+    return REGIONS | of_the_estate

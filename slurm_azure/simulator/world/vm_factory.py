@@ -10,7 +10,7 @@ from slurm_azure.simulator.packing import packed
 from slurm_azure.simulator.refusal import Refusal
 from slurm_azure.simulator.resource_id import COMPUTE, location_name, resource_id
 from slurm_azure.simulator.world import placement, size_rules, spot_price, vm_disks, vm_interfaces
-from slurm_azure.simulator.world.regions import REGIONS
+from slurm_azure.simulator.world.regions import all_regions
 from slurm_azure.simulator.world.vm import VirtualMachine
 from slurm_azure.simulator.world.vm_request import VmRequest
 from slurm_azure.simulator.world.world import ResourceGroup, World
@@ -79,12 +79,13 @@ def _admit(world: World, vm: VirtualMachine, request: VmRequest) -> None:
 def check_location(world: World, location: str, kind: str) -> None:
     """Raises Refusal (400) for a place that is no region of Azure's, nor one of the estate's; `kind` such as
     virtualMachines."""
-    if location not in world.locations and location not in REGIONS:
+    available = all_regions(world.locations)
+    if location not in available:
         raise Refusal(
             400,
             "LocationNotAvailableForResourceType",
             f"The provided location '{location}' is not available for resource type 'Microsoft.Compute/{kind}'. "
-            f"List of available regions for the resource type is '{','.join(sorted(world.locations | REGIONS))}'.",
+            f"List of available regions for the resource type is '{','.join(sorted(available))}'.",
         )
 
 
