@@ -26,7 +26,7 @@ from slurm_azure.azure.answers import LONGEST_WAIT, Fault, Refused, explain, fai
 from slurm_azure.azure.cloud import Call, VmOrder
 from slurm_azure.azure.failures import one_line
 from slurm_azure.azure.limits import Limits
-from slurm_azure.azure.pipeline import OPTION, Connection, Credential, Heard, connect
+from slurm_azure.azure.pipeline import OPTION, READ_TIMEOUT, Connection, Credential, Heard, connect
 from slurm_azure.azure.vm import Json, launch_of, prepare, read_vm
 from slurm_azure.config import Config
 from slurm_azure.errors import CloudUnreachable, CreateRefused, CredentialRefused, Throttled
@@ -44,7 +44,8 @@ T = TypeVar("T")
 class AzureCompute:
     """The Cloud seam (cloud.py) on azure-mgmt-compute. Safe for any number of threads; each has its own connection.
 
-    `heard` is told of each answer (for metrics); `sleep` waits seconds, between tries and for tokens of further pages.
+    `heard` is told of each answer (for metrics); `sleep` waits seconds, between tries and for tokens of further pages;
+    `read_timeout` is how many an answer may take.
     """
 
     def __init__(
@@ -54,8 +55,10 @@ class AzureCompute:
         limits: Limits,
         heard: Heard = lambda call, status, seconds: None,
         sleep: Callable[[float], None] = time.sleep,
+        read_timeout: float = READ_TIMEOUT,
     ) -> None:
         self._config, self._credential, self._limits, self._heard, self._sleep = config, credential, limits, heard, sleep
+        self._read_timeout = read_timeout
         self._group = config.azure.resource_group
         self._pools = prepare(config)
         self._own = threading.local()
@@ -196,7 +199,7 @@ class AzureCompute:
     def _connection(self) -> Connection:
         found: Connection | None = getattr(self._own, "connection", None)
         if found is None:
-            found = connect(self._config.azure, self._credential, self._limits, self._heard)
+            found = connect(self._config.azure, self._credential, self._limits, self._heard, self._read_timeout)
             self._own.connection = found
             self._connections.append(found)
         return found

@@ -130,12 +130,12 @@ class SharedCredential:
             self._source.close()
 
 
-def make_credential(azure: Azure) -> SharedCredential:
+def make_credential(azure: Azure, clock: Callable[[], float] = monotonic) -> SharedCredential:
     """The credential of section `azure`. Raises ConfigError (a file that is missing, empty or open to others, or a setting
     that azure-identity refuses); no request is sent yet."""
     for name in ("azure.identity", "azure.core", "msal"):
         logging.getLogger(name).setLevel(logging.WARNING)  # below that they tell requests and accounts
-    return SharedCredential(lambda: _make(azure))
+    return SharedCredential(lambda: _make(azure), clock)
 
 
 def _make(azure: Azure) -> TokenSource:

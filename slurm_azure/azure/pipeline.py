@@ -124,10 +124,12 @@ class Connection:
         self.arm.close()
 
 
-def connect(azure: Azure, credential: Credential, limits: Limits, heard: Heard) -> Connection:
-    """Make a thread's connection; nothing is sent yet."""
+def connect(
+    azure: Azure, credential: Credential, limits: Limits, heard: Heard, read_timeout: float = READ_TIMEOUT
+) -> Connection:
+    """Make a thread's connection; nothing is sent yet. `read_timeout` in seconds."""
     transport = RequestsTransport(
-        connection_timeout=CONNECT_TIMEOUT, read_timeout=READ_TIMEOUT, connection_verify=azure.ca_file or True
+        connection_timeout=CONNECT_TIMEOUT, read_timeout=read_timeout, connection_verify=azure.ca_file or True
     )
     policies: list[Any] = [
         RequestIdPolicy(),
