@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import threading
 import time
 from collections import Counter
@@ -52,6 +53,10 @@ BAD_DAY: list[dict[str, Any]] = [
     {"name": "slow deletes", "what": {"kind": "slow_delete", "seconds": "uniform(30,150)"}, "probability": 0.3},
     {"name": "stale lists", "what": {"kind": "list_lag", "seconds": 10}},
 ]
+
+
+# What Slurm may be told: the refusals and failures above, and nothing that a lost or repeated call has made of itself.
+_EXPLAINED = re.compile("SkuNotAvailable|Conflict|ZonalAllocationFailed|join-timeout")
 
 
 class OneClock(FastClock):
@@ -179,6 +184,7 @@ def test_a_bad_day_loses_doubles_and_leaks_nothing(tmp_path: Path) -> None:
         assert left == {"vms": 0, "interfaces": 0, "disks": 0}
         assert (found.doubles, found.strays, found.slurm.killed) == (Counter(), set(), [])
         assert set(found.slurm.done) == set(NODES)
+        assert [reason for reason in found.slurm.reasons if not _EXPLAINED.search(reason)] == []
         assert all(struck[name] for name in struck if name != "stale lists"), struck
         assert all(statuses[f"VirtualMachines_{what}"]["429"] for what in ("CreateOrUpdate", "Delete")), statuses
 
