@@ -205,5 +205,6 @@ def test_operations_can_be_followed_without_rights_in_the_subscription(azure: Si
 
 def test_an_unknown_subscription_is_not_a_matter_of_rights(azure: SimulatedAzure) -> None:
     """404, also for who has no right anywhere near."""
-    answer = arm(azure, "GET", "/subscriptions/nowhere/resourcegroups/g", client=READER, secret="only reads")
+    unknown = "/subscriptions/00000000-0000-0000-0000-00000000dead/resourcegroups/g"
+    answer = arm(azure, "GET", unknown, client=READER, secret="only reads")
     assert (answer.status, answer.code) == (404, "SubscriptionNotFound")

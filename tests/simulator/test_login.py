@@ -191,9 +191,27 @@ def test_the_api_version_is_required_and_checked(azure: SimulatedAzure) -> None:
 
 
 def test_what_is_not_there_has_azures_answers(azure: SimulatedAzure) -> None:
-    """Unknown types, methods, subscriptions: 404, 405, 404 with their codes."""
+    """Unknown types, providers, methods, subscriptions, and what is no subscription's id: each with its code."""
     unknown = f"{azure.group_path}/providers/Microsoft.Compute/unheardOf/x"
     assert (arm(azure, "GET", unknown).status, arm(azure, "GET", unknown).code) == (404, "InvalidResourceType")
     assert arm(azure, "POST", vm_path(azure, "vm-1")).status == 405
     elsewhere = vm_path(azure).replace(azure.subscription, "00000000-0000-0000-0000-000000000000")
     assert arm(azure, "GET", elsewhere).code == "SubscriptionNotFound"
+    nobody = f"{azure.group_path}/providers/Microsoft.Unheard/of/x"
+    assert (arm(azure, "GET", nobody).status, arm(azure, "GET", nobody).code) == (404, "InvalidResourceNamespace")
+    malformed = arm(azure, "GET", "/subscriptions/pay-as-you-go/resourcegroups")
+    assert (malformed.status, malformed.code) == (400, "InvalidSubscriptionId")
+
+
+def test_answers_can_be_traced(azure: SimulatedAzure) -> None:
+    """Each has ids of its own; the caller may name the correlation, and asks to have its own id told back."""
+    header = {"Authorization": f"Bearer {token(azure)}"}
+    path = f"{vm_path(azure)}?api-version=2024-07-01"
+    plain = ask(azure.endpoint, "GET", path, headers=header, ca_file=azure.ca_file).headers
+    assert plain["x-ms-correlation-request-id"] == plain["x-ms-request-id"]
+    assert plain["x-ms-routing-request-id"].endswith(f"Z:{plain['x-ms-request-id']}")
+    assert plain["x-ms-client-request-id"] is None
+    mine = {"x-ms-correlation-request-id": "c0", "x-ms-client-request-id": "r0", "x-ms-return-client-request-id": "true"}
+    told = ask(azure.endpoint, "GET", path, headers=header | mine, ca_file=azure.ca_file).headers
+    assert (told["x-ms-correlation-request-id"], told["x-ms-client-request-id"]) == ("c0", "r0")
+    assert told["x-ms-request-id"] != "c0"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 
+from slurm_azure.simulator.arm.subscriptions import API_VERSIONS
 from slurm_azure.simulator.authorization import Authorization
 from slurm_azure.simulator.call import Call, Reply
 from slurm_azure.simulator.estate import Principal
@@ -16,6 +18,7 @@ from slurm_azure.simulator.throttling import Throttling
 from slurm_azure.simulator.tokens import TokenRejected, Tokens
 from slurm_azure.simulator.world.world import World
 
+_PROVIDERS = {name.lower() for name in API_VERSIONS}
 _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(?:-[a-z]+)?", re.IGNORECASE)
 
 
@@ -45,9 +48,9 @@ class ResourceManager:
         try:
             reply = self._answer(call)
         except Refusal as refusal:
-            refusal.headers |= self._identifiers()
+            refusal.headers |= self._identifiers(call)
             raise
-        reply.headers |= self._identifiers()
+        reply.headers |= self._identifiers(call)
         return reply
 
     def _answer(self, call: Call) -> Reply:
@@ -123,11 +126,19 @@ class ResourceManager:
             message = f"The resource group '{group.name}' is in deprovisioning state and cannot perform this operation."
             raise Refusal(409, "ResourceGroupBeingDeleted", message)
 
-    def _identifiers(self) -> dict[str, str]:
+    def _identifiers(self, call: Call) -> dict[str, str]:
+        """A caller may name the correlation, and have its own id returned ("Common API details" of Resource Manager's contract
+        with resource providers). The form of the routing id is that of recorded answers: who answered, when, and an id."""
         request = self._world.new_uuid()
-        return {
+        correlation = call.headers.get("x-ms-correlation-request-id") or request
+        now = datetime.fromtimestamp(self._world.clock.now(), UTC).strftime("%Y%m%dT%H%M%SZ")
+        told = {}
+        if call.headers.get("x-ms-return-client-request-id", "").lower() == "true":
+            told["x-ms-client-request-id"] = call.headers.get("x-ms-client-request-id", "")
+        return told | {
             "x-ms-request-id": request,
-            "x-ms-correlation-request-id": request,
+            "x-ms-correlation-request-id": correlation,
+            "x-ms-routing-request-id": f"{self._world.estate.location.upper()}:{now}:{correlation}",
             "Cache-Control": "no-cache",
             "Pragma": "no-cache",
             "Expires": "-1",
@@ -181,6 +192,8 @@ def _route(call: Call, match: Match | None) -> Route:
     if match is None:
         parts = call.path.split("/providers/", 1)
         provider = parts[1].split("/")[0] if len(parts) == 2 else ""
+        if provider and provider.lower() not in _PROVIDERS:
+            raise Refusal(404, "InvalidResourceNamespace", f"The resource namespace '{provider}' is invalid.")
         message = f"The resource type could not be found in the namespace '{provider}' for api version '{call.api_version}'."
         raise Refusal(404, "InvalidResourceType", message)
     if match.route is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
@@ -29,6 +30,8 @@ from slurm_azure.simulator.world.scheduled_events import ScheduledEvents
 from slurm_azure.simulator.world.skus import Skus
 from slurm_azure.simulator.world.virtual_networks import NetworkRecord, VirtualNetwork
 from slurm_azure.simulator.world.vm import VirtualMachine
+
+_IDENTIFIER = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 @dataclass(slots=True, eq=False)
@@ -115,9 +118,13 @@ class World:
         self.subnets.pop(subnet.id.lower(), None)
 
     def subscription(self, name: str) -> SubscriptionPlan:
-        """The subscription of that id; raises Refusal (404 SubscriptionNotFound)."""
+        """The subscription of that id; raises Refusal: 404 SubscriptionNotFound, or for what is no id at all
+        400 InvalidSubscriptionId (as recorded in Azure/apiops issue 460)."""
         plan = self.subscriptions.get(name.lower())
         if plan is None:
+            if not _IDENTIFIER.fullmatch(name):
+                message = f"The provided subscription identifier '{name}' is malformed or invalid."
+                raise Refusal(400, "InvalidSubscriptionId", message)
             raise Refusal(404, "SubscriptionNotFound", f"The subscription '{name}' could not be found.")
         return plan
 
