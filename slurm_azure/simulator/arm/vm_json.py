@@ -8,7 +8,9 @@ from slurm_azure.simulator.arm import boot_diagnostics
 from slurm_azure.simulator.clock import timestamp
 from slurm_azure.simulator.estate import Principal
 from slurm_azure.simulator.packing import unpacked
-from slurm_azure.simulator.world.vm import CREATING, FAILED, SUCCEEDED, VirtualMachine
+from slurm_azure.simulator.world.generations import generation
+from slurm_azure.simulator.world.network import NetworkInterface
+from slurm_azure.simulator.world.vm import CREATING, FAILED, SUCCEEDED, VirtualMachine, part
 
 _TYPE = "Microsoft.Compute/virtualMachines"
 
@@ -27,18 +29,7 @@ def model(vm: VirtualMachine, tenant: str) -> dict[str, Any]:
         shown["identity"] = _identity(vm.system_identity, vm.identities, tenant)
     shown["properties"] = {
         **vm.model,
-        "networkProfile": {
-            "networkInterfaces": [
-                {
-                    "id": nic.id,
-                    "properties": {
-                        "primary": nic.primary,
-                        "deleteOption": "Delete" if nic.delete_with_vm else "Detach",
-                    },
-                }
-                for nic in vm.interfaces
-            ]
-        },
+        "networkProfile": {"networkInterfaces": [_interface(nic) for nic in vm.interfaces]},
         "provisioningState": vm.provisioning,
         "vmId": vm.vm_id,
         "timeCreated": timestamp(vm.created),
@@ -75,19 +66,13 @@ def status_only(vm: VirtualMachine) -> dict[str, Any]:
 
 def instance_view(vm: VirtualMachine) -> dict[str, Any]:
     """The run-time state of a VM."""
-    view: dict[str, Any] = {"computerName": vm.computer_name, "hyperVGeneration": "V2"}
+    view: dict[str, Any] = {"computerName": vm.computer_name, "hyperVGeneration": generation(vm.size, vm.model)}
     if vm.fault_domain is not None:
         view["platformFaultDomain"] = vm.fault_domain
     if vm.update_domain is not None:
         view["platformUpdateDomain"] = vm.update_domain
-    if vm.provisioning == SUCCEEDED and vm.power == "running":
-        ready = {
-            "code": "ProvisioningState/succeeded",
-            "level": "Info",
-            "displayStatus": "Ready",
-            "message": "GuestAgent is running and accepting new configurations.",
-        }
-        view["vmAgent"] = {"vmAgentVersion": "2.9.1.1", "statuses": [{**ready, "time": timestamp(vm.changed)}]}
+    if vm.power == "running" and _has_agent(vm):
+        view["vmAgent"] = _agent(vm)
     view["disks"] = [
         {
             "name": disk.name,
@@ -107,6 +92,36 @@ def instance_view(vm: VirtualMachine) -> dict[str, Any]:
         view["bootDiagnostics"] = diagnostics
     view["statuses"] = statuses(vm)
     return view
+
+
+def _has_agent(vm: VirtualMachine) -> bool:
+    """Whether the guest was not made without the VM agent (`provisionVMAgent`)."""
+    kinds = ("linuxConfiguration", "windowsConfiguration")
+    return all(part(vm.model, "osProfile", kind).get("provisionVMAgent") is not False for kind in kinds)
+
+
+def _agent(vm: VirtualMachine) -> dict[str, Any]:
+    """What the agent of a running guest has reported, or that it has not (texts: Microsoft's examples of the instance views of
+    VirtualMachines and VirtualMachineScaleSetVMs)."""
+    silent = vm.provisioning in (CREATING, FAILED)
+    status = {
+        "code": "ProvisioningState/Unavailable" if silent else "ProvisioningState/succeeded",
+        "level": "Warning" if silent else "Info",
+        "displayStatus": "Not Ready" if silent else "Ready",
+        "message": "VM status blob is found but not yet populated."
+        if silent
+        else "GuestAgent is running and accepting new configurations.",
+        "time": timestamp(vm.changed),
+    }
+    return {"vmAgentVersion": "Unknown" if silent else "2.9.1.1", "statuses": [status]}
+
+
+def _interface(nic: NetworkInterface) -> dict[str, Any]:
+    """An interface as the VM's model refers to it; what becomes of it in the end is shown if it was said."""
+    shown: dict[str, Any] = {"primary": nic.primary}
+    if nic.delete_with_vm is not None:
+        shown["deleteOption"] = "Delete" if nic.delete_with_vm else "Detach"
+    return {"id": nic.id, "properties": shown}
 
 
 def statuses(vm: VirtualMachine) -> list[dict[str, Any]]:

@@ -110,7 +110,8 @@ class IpConfiguration:
 @dataclass(slots=True, eq=False)
 class NetworkInterface:
     """A network interface. `vm` is the id of the VM that has it (None if none has), `configuration` the name of its primary ip
-    configuration, `settings` what that one shows further, `secondary` the others."""
+    configuration, `settings` what that one shows further, `secondary` the others. `delete_with_vm` is None where nothing was
+    said of it: it stays, then."""
 
     id: str
     name: str
@@ -121,7 +122,7 @@ class NetworkInterface:
     configuration: str
     tags: dict[str, str]
     primary: bool = True
-    delete_with_vm: bool = False
+    delete_with_vm: bool | None = None
     accelerated: bool = False
     forwarding: bool = False
     security_group: str | None = None

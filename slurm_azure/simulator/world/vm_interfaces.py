@@ -76,7 +76,7 @@ def _new(world: World, vm: VirtualMachine, wanted: InterfaceRequest) -> NetworkI
         configuration=first.name,
         tags=dict(wanted.tags),
         primary=wanted.primary,
-        delete_with_vm=bool(wanted.delete_with_vm),
+        delete_with_vm=wanted.delete_with_vm,
         accelerated=settings.get("enableAcceleratedNetworking", False),
         forwarding=settings.get("enableIPForwarding", False),
         security_group=settings.get("networkSecurityGroup", {}).get("id"),
