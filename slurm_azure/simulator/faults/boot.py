@@ -27,7 +27,7 @@ class BootFault:
 
 @dataclass(frozen=True, slots=True)
 class AllocationFault:
-    """No host is found for a VM: the create operation fails with `code` and `message`, `seconds` after the request (None = as
+    """An operation fails with `code` and `message`, `seconds` after the request (None = at once; where a host is looked for, as
     long as it takes to find one)."""
 
     code: str

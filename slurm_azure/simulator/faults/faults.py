@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from slurm_azure.simulator.call import Answered, Call, Fate, Interrupted, Postponed, Reply
@@ -17,7 +17,7 @@ from slurm_azure.simulator.faults.boot import (
     DeletionFault,
 )
 from slurm_azure.simulator.faults.kinds import Stage, stage
-from slurm_azure.simulator.faults.plan import Fault, Plan, Request, matches_operation, matches_request, matches_vm
+from slurm_azure.simulator.faults.plan import Fault, Matchers, Plan, Request, matches_operation, matches_request, matches_vm
 from slurm_azure.simulator.refusal import Refusal
 from slurm_azure.simulator.world.vm import VirtualMachine
 from slurm_azure.simulator.world.world import World
@@ -221,21 +221,48 @@ class Faults:
     # What the life of a VM asks
 
     def allocation(self, vm: VirtualMachine) -> AllocationFault | None:
-        """The error with which the asynchronous part of a create ends, asked as it begins; None if it goes on."""
+        """The error with which the asynchronous part of a create ends, or of a start that needs a host, asked as it begins;
+        None if it goes on. Faults that name an operation other than the create are asked for by `ending`."""
         if Stage.ALLOCATION not in self._at:
             return None
-        for armed in self._striking(Stage.ALLOCATION, vm):
-            error = armed.fault.what
-            armed.hit(vm.name)
-            seconds = None if error.seconds is None else armed.seconds(error.seconds)
-            return AllocationFault(*self._words(error, vm), seconds)
+        kind = _kind(vm)
+        creating = kind == "VirtualMachines_CreateOrUpdate"
+        return self._failing(vm, lambda m: m.operation is None or (creating and matches_operation(m, kind)))
+
+    def ending(self, vm: VirtualMachine) -> AllocationFault | None:
+        """The error with which an operation on `vm` that has just begun ends, other than a create; None if it goes on."""
+        if Stage.ALLOCATION not in self._at:
+            return None
+        kind = _kind(vm)
+        return self._failing(vm, lambda m: m.operation is not None and matches_operation(m, kind))
+
+    def ending_of(self, kind: str, resource: str, location: str) -> AllocationFault | None:
+        """The same for an operation on something else than a VM."""
+        if Stage.ALLOCATION not in self._at:
+            return None
+        assert self._world is not None
+        now, request, struck = self._world.clock.now(), Request(kind, "", (), location), None
+        for armed in self._at[Stage.ALLOCATION]:
+            matchers = armed.fault.matchers
+            meant = matchers.operation is not None and matches_operation(matchers, kind) and matches_vm(matchers, None)
+            if meant and matches_request(matchers, request) and armed.in_force(now) and armed.match():
+                struck = struck or armed
+        if struck is None:
+            return None
+        words = {"operation": kind, "id": resource, "location": location, "subscription": resource.split("/")[2]}
+        return _failure(struck, effects.code_and_message(struck.fault.what, words), resource.rsplit("/", 1)[-1])
+
+    def _failing(self, vm: VirtualMachine, suits: Callable[[Matchers], bool]) -> AllocationFault | None:
+        for armed in self._striking(Stage.ALLOCATION, vm, suits):
+            return _failure(armed, self._words(armed.fault.what, vm), vm.name)
         return None
 
     def boot(self, vm: VirtualMachine) -> BootFault:
         """What goes wrong with the machine of `vm`, asked once per boot: the first fault that strikes."""
         if Stage.BOOT not in self._at:
             return NO_BOOT_FAULT
-        for armed in self._striking(Stage.BOOT, vm):
+        kind = _kind(vm)
+        for armed in self._striking(Stage.BOOT, vm, lambda m: matches_operation(m, kind)):
             armed.hit(vm.name)
             what = armed.fault.what
             if isinstance(what, kinds.Error):
@@ -257,14 +284,17 @@ class Faults:
             return DeletionFault(seconds, failure)
         return NO_DELETION_FAULT
 
-    def _striking(self, at: Stage, vm: VirtualMachine) -> Iterator[Armed]:
-        """The faults of that stage that strike a VM. All are asked, so that what one does changes nothing of another's
-        counting."""
+    def _striking(
+        self, at: Stage, vm: VirtualMachine, suits: Callable[[Matchers], bool] = lambda matchers: True
+    ) -> Iterator[Armed]:
+        """The faults of that stage that strike a VM, of those that are suited. All are asked, so that what one does changes
+        nothing of another's counting."""
         assert self._world is not None
         now, facts = self._world.clock.now(), subjects.of_vm(vm)
         found = []
         for armed in self._at[at]:
-            if armed.in_force(now) and matches_vm(armed.fault.matchers, facts) and armed.match():
+            matchers = armed.fault.matchers
+            if suits(matchers) and armed.in_force(now) and matches_vm(matchers, facts) and armed.match():
                 found.append(armed)
         return iter(found)
 
@@ -290,3 +320,14 @@ class Faults:
         assert self._world is not None
         now = self._world.clock.now()
         return [a.fault.what for a in self._at[Stage.STATE] if isinstance(a.fault.what, kind) and a.in_force(now)]
+
+
+def _kind(vm: VirtualMachine) -> str:
+    """What began the operation on `vm`, '' where there is none or nobody asked for it."""
+    return vm.operation.kind if vm.operation is not None else ""
+
+
+def _failure(armed: Armed, error: tuple[str, str], whom: str) -> AllocationFault:
+    armed.hit(whom)
+    span = armed.fault.what.seconds
+    return AllocationFault(*error, None if span is None else armed.seconds(span))

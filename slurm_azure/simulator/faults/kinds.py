@@ -35,8 +35,9 @@ _HALF_A_MINUTE, _NONE = constant(30.0), constant(0.0)
 
 @dataclass(frozen=True, slots=True)
 class Error:
-    """A request is refused (`when: sync`), or the operation it begins fails `seconds` later (`when: async`). `code` is one of
-    Azure's, which then brings its own status, words and `when`, or any other."""
+    """A request is refused (`when: sync`), or the operation it begins fails `seconds` later (`when: async`): any that looks for
+    a host, unless `operation` names others. `code` is one of Azure's, which then brings its own status, words and `when`, or
+    any other."""
 
     default: ClassVar[tuple[str, ...]] = ("arm",)
     code: Annotated[str, text]

@@ -10,7 +10,7 @@ from typing import Any
 from slurm_azure.errors import ConfigError
 from slurm_azure.simulator.faults import catalog, parameters
 from slurm_azure.simulator.faults.document import Document, read_document
-from slurm_azure.simulator.faults.kinds import KINDS, LIMITS, WINDOWED, Stage, stage
+from slurm_azure.simulator.faults.kinds import KINDS, LIMITS, WINDOWED, Error, Stage, stage
 from slurm_azure.simulator.faults.parameters import Expected, Way, shown
 from slurm_azure.simulator.faults.plan import Fault, Matchers, Plan, Rule
 
@@ -199,6 +199,8 @@ def _out_of_place(what: Any, kind: str, key: str, given: Mapping[str, Any]) -> s
     """Why a key makes no sense for a kind of fault, None if it does."""
     where = stage(what)
     requests = where in (Stage.REQUEST, Stage.ANSWER)
+    if key == "operation" and isinstance(what, Error):
+        return None  # of an operation's error: which operation
     if key in _OF_REQUESTS and not requests:
         return f"is about requests, and {kind} strikes none"
     if key == "interval" and where is not Stage.INTERVENTION:
@@ -229,6 +231,8 @@ def _matchers(what: Any, parts: Mapping[str, Any]) -> Matchers:
 
 def _default_operation(what: Any) -> tuple[str, ...] | None:
     named = getattr(what, "named", None)
+    if isinstance(what, Error) and what.nature != catalog.SYNC:
+        return None
     if named is not None and named.nature == catalog.SYNC:
         return tuple(named.operation)
     default: tuple[str, ...] | None = what.default

@@ -47,7 +47,7 @@ def of_call(world: World, call: Call) -> Request:
     """What can be said of a request. The VM is the one it names or asks for, the one an interface or disk belongs to, or, at
     the metadata service and the wire server, the one that asks."""
     group = _group(world, call)
-    vm = _vm(world, call, group)
+    vm = _polled(world, call) if call.operation == "Operations_Get" else _vm(world, call, group)
     if vm is not None:
         location = vm.location
     elif "location" in call.parameters:
@@ -55,6 +55,17 @@ def of_call(world: World, call: Call) -> Request:
     else:
         location = group.location if group is not None else ""
     return Request(call.operation, call.method, _principal(world, call), location_name(location), vm)
+
+
+def _polled(world: World, call: Call) -> VmFacts | None:
+    """The VM that an operation is about, or was: of one that is gone the name is left."""
+    operation = world.operations.find(call.parameters.get("operationId", "").lower())
+    parts = operation.resource.split("/") if operation is not None else []
+    if len(parts) != 9 or parts[7] != "virtualMachines":
+        return None
+    group = world.groups.get((parts[2].lower(), parts[4].lower()))
+    vm = group.vms.get(parts[8].lower()) if group is not None else None
+    return of_vm(vm) if vm is not None else VmFacts(parts[8])
 
 
 def _vm(world: World, call: Call, group: ResourceGroup | None) -> VmFacts | None:

@@ -87,12 +87,14 @@ class Hosting:
         self._timings = timings
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def _begin(self, vm: VirtualMachine, state: str) -> op.Operation:
-        """A new operation on `vm`; one that was under way is preempted."""
+    def _begin(self, vm: VirtualMachine, state: str, verb: str = "") -> op.Operation:
+        """A new operation on `vm`, begun by the request VirtualMachines_`verb` ('' = by none); one that was under way is
+        preempted."""
         self._end(vm, state, op.CANCELED, PREEMPTED)
         vm.failure = None
         vm.awaited = False
-        vm.operation = self._world.operations.begin(vm.group.subscription, vm.location)
+        kind = f"VirtualMachines_{verb}" if verb else ""
+        vm.operation = self._world.operations.begin(vm.group.subscription, vm.location, kind, vm.id)
         return vm.operation
 
     def _end(self, vm: VirtualMachine, state: str, status: str, failure: tuple[str, str] | None) -> None:

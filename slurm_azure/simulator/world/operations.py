@@ -15,7 +15,8 @@ IN_PROGRESS, SUCCEEDED, FAILED, CANCELED = "InProgress", "Succeeded", "Failed", 
 
 @dataclass(slots=True, eq=False)
 class Operation:
-    """One operation. `ended` is None while it runs; `error` is (code, message) of one that did not succeed."""
+    """One operation. `ended` is None while it runs; `error` is (code, message) of one that did not succeed. `kind` is the
+    operationId of the request that began it, `resource` the id of what it is about ('' = not told)."""
 
     id: str
     subscription: str
@@ -24,6 +25,8 @@ class Operation:
     status: str = IN_PROGRESS
     ended: float | None = None
     error: tuple[str, str] | None = None
+    kind: str = ""
+    resource: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """The body of the status request, which has HTTP status 200 for a failed operation too."""
@@ -45,10 +48,10 @@ class Operations:
         self._running: dict[str, Operation] = {}
         self._ended: OrderedDict[str, Operation] = OrderedDict()
 
-    def begin(self, subscription: str, location: str) -> Operation:
+    def begin(self, subscription: str, location: str, kind: str = "", resource: str = "") -> Operation:
         """A new operation that is in progress."""
         name = new_uuid(self._random)
-        operation = Operation(name, subscription, location, self._clock.now())
+        operation = Operation(name, subscription, location, self._clock.now(), kind=kind, resource=resource)
         self._running[name] = operation
         return operation
 

@@ -28,7 +28,7 @@ class VmOperations(Hosting):
 
     def create(self, vm: VirtualMachine) -> None:
         """Begin to provision a VM that has just been written down; its operation is `vm.operation`."""
-        self._begin(vm, CREATING)
+        self._begin(vm, CREATING, "CreateOrUpdate")
         self._find_host(vm)
 
     def start(self, vm: VirtualMachine) -> op.Operation:
@@ -40,7 +40,9 @@ class VmOperations(Hosting):
         self.admit(vm, "start")
         if not vm.hosted:
             spot_price.check(self._world.prices, vm, spot_price.START)
-        operation = self._begin(vm, UPDATING)
+        operation = self._begin(vm, UPDATING, "Start")
+        if self._ill_fated(vm):
+            return operation
         if vm.power in ("starting", "running"):
             self._succeed(vm)
         elif vm.hosted:
@@ -57,7 +59,9 @@ class VmOperations(Hosting):
         self.admit(vm, "powerOff")
         self._refuse_ephemeral(vm, "powerOff")
         self._refuse_deallocated(vm, "powerOff")
-        operation = self._begin(vm, UPDATING)
+        operation = self._begin(vm, UPDATING, "PowerOff")
+        if self._ill_fated(vm):
+            return operation
         if vm.power == "stopped":
             self._succeed(vm)
             return operation
@@ -79,7 +83,9 @@ class VmOperations(Hosting):
                 f"Operation 'hibernate' is not allowed on VM '{vm.name}' since it was created without hibernation."
             )
         self._refuse_ephemeral(vm, "deallocate")
-        operation = self._begin(vm, UPDATING)
+        operation = self._begin(vm, UPDATING, "Deallocate")
+        if self._ill_fated(vm):
+            return operation
         if vm.power == "deallocated":
             self._succeed(vm)
         else:
@@ -102,7 +108,9 @@ class VmOperations(Hosting):
         self.admit(vm, "restart")
         self._refuse_deallocated(vm, "restart")
         self._refuse_stopped(vm)
-        operation = self._begin(vm, UPDATING)
+        operation = self._begin(vm, UPDATING, "Restart")
+        if self._ill_fated(vm):
+            return operation
         self._when_told(vm, REBOOT, lambda: self._reboot(vm))
         return operation
 
@@ -110,16 +118,29 @@ class VmOperations(Hosting):
         """Move to another host, which costs what is on the host's own disks, and power on there. With notice, as `restart`."""
         self.admit(vm, "redeploy")
         self._refuse_deallocated(vm, "redeploy")
-        operation = self._begin(vm, UPDATING)
+        operation = self._begin(vm, UPDATING, "Redeploy")
+        if self._ill_fated(vm):
+            return operation
         self._when_told(vm, REDEPLOY, lambda: self._move(vm))
         return operation
 
     def reapply(self, vm: VirtualMachine) -> op.Operation:
         """Apply the model again: nothing changes but the provisioning state, which is Succeeded afterwards."""
         self.admit(vm, "reapply")
-        operation = self._begin(vm, UPDATING)
+        operation = self._begin(vm, UPDATING, "Reapply")
+        if self._ill_fated(vm):
+            return operation
         self._after(vm, self._seconds("create"), lambda: self._succeed(vm))
         return operation
+
+    def _ill_fated(self, vm: VirtualMachine) -> bool:
+        """Whether a fault lets the operation that has just begun fail: then it changes nothing but the provisioning state."""
+        fault = self._faults.ending(vm)
+        if fault is None:
+            return False
+        failure = fault.code, fault.message
+        self._after(vm, fault.seconds or 0.0, lambda: self._over(vm, FAILED, op.FAILED, failure))
+        return True
 
     def _when_told(self, vm: VirtualMachine, kind: str, work: Callable[[], None]) -> None:
         """Do `work` for an operation that has begun. "Events won't proceed unless they are either approved via a POST message
@@ -187,7 +208,9 @@ class VmOperations(Hosting):
             if force:
                 self._hasten(vm)
             return vm.operation
-        operation = self._begin(vm, DELETING)
+        operation = self._begin(vm, DELETING, "Delete")
+        if self._ill_fated(vm):
+            return operation
         self._world.events.withdraw(vm)
         notice = terminate_notice(vm)
         if notice is None or force or vm.machine is None:
