@@ -23,6 +23,10 @@ def main() -> int:
     except SlurmAzureError as error:
         sys.stderr.write(f"slurm_azure.simulator: {error}\n")
         return error.exit_code
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        sys.stderr.write(f"slurm_azure.simulator: {where}{error.strerror}\n")
+        return 77 if isinstance(error, PermissionError) else 74  # EX_NOPERM, EX_IOERR of sysexits(3)
     return 0
 
 

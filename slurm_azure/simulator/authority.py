@@ -13,16 +13,17 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from slurm_azure.errors import ConfigError
 from slurm_azure.simulator.credentials import write_private
 
-ALWAYS = ("localhost", "127.0.0.1", "management.azure.com", "login.microsoftonline.com", "*.vault.azure.net")
+ALWAYS = ("localhost", "127.0.0.1", "::1", "management.azure.com", "login.microsoftonline.com", "*.vault.azure.net")
 
 
 def tls_context(folder: Path, names: Iterable[str]) -> tuple[ssl.SSLContext, Path]:
     """A server context for `names` (DNS names and addresses) and those of Azure, and the path of the CA certificate.
 
     The authority is made at first and kept in `folder`, so that clients which trust it go on doing so after a restart;
-    the server's certificate is made anew each time.
+    the server's certificate is made anew each time. Raises ConfigError where the authority's files are damaged.
     """
     authority, key = _authority(folder)
     wanted = dict.fromkeys((*ALWAYS, *names))
@@ -36,15 +37,25 @@ def tls_context(folder: Path, names: Iterable[str]) -> tuple[ssl.SSLContext, Pat
 def _authority(folder: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
     certificate_file, key_file = folder / "ca.pem", folder / "ca-key.pem"
     if certificate_file.exists() and key_file.exists():
-        certificate = x509.load_pem_x509_certificate(certificate_file.read_bytes())
-        key = serialization.load_pem_private_key(key_file.read_bytes(), None)
-        if isinstance(key, ec.EllipticCurvePrivateKey) and certificate.not_valid_after_utc > datetime.now(UTC):
+        try:
+            certificate = x509.load_pem_x509_certificate(certificate_file.read_bytes())
+            key = serialization.load_pem_private_key(key_file.read_bytes(), None)
+        except ValueError:
+            raise _damaged(folder) from None
+        if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
+            raise _damaged(folder)
+        if certificate.not_valid_after_utc > datetime.now(UTC):
             return certificate, key
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = _self_signed(key)
     write_private(key_file, _pem(key))
     certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     return certificate, key
+
+
+def _damaged(folder: Path) -> ConfigError:
+    """Not mended unasked: who trusts the old authority would be left with it."""
+    return ConfigError(str(folder), ["ca.pem and ca-key.pem are no certificate authority; delete both, and new ones are made"])
 
 
 def _self_signed(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:

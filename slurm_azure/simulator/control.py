@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+from collections.abc import Iterable
 from typing import Any
 
 from slurm_azure.simulator.call import Call, Reply
@@ -17,9 +19,22 @@ from slurm_azure.simulator.world.world import World
 
 
 class Control:
-    """Answers on the control address, in plain HTTP and without a token: it listens on loopback."""
+    """Answers on the control address, in plain HTTP and without a token, but to no page that a browser shows.
 
-    def __init__(self, world: World, provisioning: Provisioning, grades: Grades, journal: Journal, faults: Faults) -> None:
+    A page may send requests to loopback too. Those that change something bring its Origin; and a page whose own name was made
+    to mean 127.0.0.1 (DNS rebinding) brings that name as Host: addresses, localhost and `names` are taken, and no other.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        provisioning: Provisioning,
+        grades: Grades,
+        journal: Journal,
+        faults: Faults,
+        names: Iterable[str] = (),
+    ) -> None:
+        self._names = {"localhost", *(name.lower() for name in names)}
         self._world = world
         self._provisioning = provisioning
         self._grades = grades
@@ -40,6 +55,11 @@ class Control:
 
     def answer(self, call: Call) -> Reply:
         """The answer to a call."""
+        if "Origin" in call.headers:
+            return Reply(403, {"error": "the control endpoint is not for web pages: the request has an Origin header"})
+        if not self._is_own(call.host):
+            known = "an address, localhost or one of --names"
+            return Reply(403, {"error": f"the control endpoint is asked by {known}, not as {call.host[:100]!r} (Host header)"})
         match: Match | None = self._router.match(call.method, call.path)
         if match is None or match.route is None:
             return Reply(404 if match is None else 405, {"error": f"no such thing: {call.method} {call.path}"})
@@ -114,6 +134,13 @@ class Control:
             return Reply(409, {"error": f"{vm.name} has a machine of its own: halt it from within"})
         self._provisioning.guest_stopped(vm, "halted through the control endpoint")
         return Reply(204)
+
+    def _is_own(self, host: str) -> bool:
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            return host in self._names
+        return True
 
     def _all(self) -> list[VirtualMachine]:
         return [vm for group in self._world.groups.values() for vm in group.vms.values()]

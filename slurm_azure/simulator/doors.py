@@ -212,9 +212,15 @@ def _call(request: web.BaseRequest, scheme: str, body: bytes) -> Call:
         headers=request.headers,
         body=body,
         base=f"{scheme}://{host}",
-        host=host.rsplit(":", 1)[0].lower() if ":" in host else host.lower(),
+        host=_name(host),
         remote=request.remote or "",
     )
+
+
+def _name(host: str) -> str:
+    """A Host header without its port, and an IPv6 address without its brackets."""
+    name, _, rest = host[1:].partition("]") if host.startswith("[") else host.partition(":")
+    return (host if rest and host.startswith("[") and not rest.startswith(":") else name).lower()
 
 
 def _path(raw: str) -> str:

@@ -19,6 +19,9 @@ from slurm_azure.simulator.offering import EVERYTHING, Offering
 from slurm_azure.simulator.resource_id import KEY_VAULT, MANAGED_IDENTITY, location_name, resource_id
 from slurm_azure.simulator.role_definitions import RoleDefinition
 
+SMALLEST_SUBNET = 29  # "Azure Virtual Network FAQ"
+LARGEST_SECRET = 18_750  # bytes, 25,000 in base64: a secret of a vault has 25k bytes at most ("About Azure Key Vault secrets")
+
 DEFAULT: dict[str, Any] = {
     "tenant": "5e1fca5e-0000-4000-8000-00000000a001",
     "location": "westeurope",
@@ -189,6 +192,8 @@ class _Reader:
             self._service_principal(item, f"service_principals[{i}]")
             for i, item in enumerate(self._list(top, "service_principals", where))
         )
+        self._check_once([item.id for item in subscriptions], "subscriptions")
+        self._check_once([item.client_id for item in principals], "service_principals")
         self._check_apart([subnet for item in subscriptions for network in item.networks for subnet in network.subnets])
         known = principals + tuple(identity for item in subscriptions for identity in item.identities)
         vaults = tuple(
@@ -240,18 +245,27 @@ class _Reader:
     def _subscription(self, item: Any, where: str) -> SubscriptionPlan:
         fields = self._object(item, where, {"id", "name", "resource_groups", "virtual_networks", "identities"})
         name = self._text(fields, "id", where)
-        groups = fields.get("resource_groups", [])
-        if isinstance(groups, list):
-            groups = dict.fromkeys(groups, self._location)
+        groups = self._groups(fields.get("resource_groups", []), f"{where}.resource_groups")
         networks = tuple(
             self._network(network, f"{where}.virtual_networks[{i}]", groups)
             for i, network in enumerate(self._list(fields, "virtual_networks", where))
         )
         identities = tuple(
-            self._identity(identity, f"{where}.identities[{i}]", name)
+            self._identity(identity, f"{where}.identities[{i}]", name, groups)
             for i, identity in enumerate(self._list(fields, "identities", where))
         )
         return SubscriptionPlan(name, str(fields.get("name", name)), groups, networks, identities)
+
+    def _groups(self, written: Any, where: str) -> dict[str, str]:
+        """Names with their locations; a list of names means the estate's location."""
+        groups = dict.fromkeys(self._texts(written, where), self._location) if isinstance(written, list) else written
+        if not isinstance(groups, dict):
+            raise self._mistake(where, "has to be a list of names, or an object: name: location")
+        for name, location in groups.items():
+            if not isinstance(location, str) or not location:
+                raise self._mistake(f"{where}.{name}", "has to be a location, as text")
+            self._check_name(name, where)
+        return {name: location_name(location) for name, location in groups.items()}
 
     def _network(self, item: Any, where: str, groups: Mapping[str, str]) -> NetworkPlan:
         fields = self._object(item, where, {"name", "resource_group", "subnets"})
@@ -259,12 +273,21 @@ class _Reader:
         if group not in groups:
             raise self._mistake(f"{where}.resource_group", f"{group!r} is not among resource_groups")
         subnets = []
-        for name, prefix in dict(fields.get("subnets", {})).items():
+        for name, prefix in self._mapping(fields, "subnets", where).items():
+            place = f"{where}.subnets.{name}"
             try:
-                subnets.append(SubnetPlan(name, ipaddress.IPv4Network(prefix)))
+                subnet = SubnetPlan(name, ipaddress.IPv4Network(prefix))
             except ValueError as error:
-                raise self._mistake(f"{where}.subnets.{name}", str(error)) from None
+                raise self._mistake(place, str(error)) from None
+            if subnet.prefix.prefixlen > SMALLEST_SUBNET:
+                raise self._mistake(place, f"{prefix} is too small for a subnet: /{SMALLEST_SUBNET} is the smallest")
+            subnets.append(subnet)
         return NetworkPlan(self._text(fields, "name", where), group, tuple(subnets))
+
+    def _check_once(self, ids: list[str], where: str) -> None:
+        for number, found in enumerate(ids):
+            if found.lower() in (other.lower() for other in ids[:number]):
+                raise self._mistake(f"{where}[{number}]", f"{found} is there twice")
 
     def _check_apart(self, subnets: list[SubnetPlan]) -> None:
         """A VM that calls its metadata service is known by its address alone."""
@@ -274,15 +297,17 @@ class _Reader:
                     what = f"{subnet.prefix} of {subnet.name} overlaps {other.prefix} of {other.name}"
                     raise self._mistake("subscriptions", f"{what}; VMs are told apart by their addresses")
 
-    def _identity(self, item: Any, where: str, subscription: str) -> Principal:
+    def _identity(self, item: Any, where: str, subscription: str, groups: Mapping[str, str]) -> Principal:
         fields = self._object(item, where, {"name", "resource_group", "client_id", "principal_id", "actions"})
         name = self._text(fields, "name", where)
         group = self._text(fields, "resource_group", where)
+        if group not in groups:
+            raise self._mistake(f"{where}.resource_group", f"{group!r} is not among resource_groups")
         return Principal(
             name=name,
             client_id=self._text(fields, "client_id", where),
             object_id=self._text(fields, "principal_id", where),
-            actions=tuple(fields.get("actions", ())),
+            actions=self._texts(fields.get("actions", []), f"{where}.actions"),
             resource_id=resource_id(subscription, group, MANAGED_IDENTITY, "userAssignedIdentities", name),
         )
 
@@ -291,10 +316,12 @@ class _Reader:
         fields = self._object(item, where, keys | {"federated_credentials"})
         name = str(fields.get("name", fields.get("client_id")))
         generate = bool(fields.get("generate", False))
-        secret = fields.get("secret")
+        secret = self._text(fields, "secret", where) if "secret" in fields else None
         if "secret_file" in fields:
-            file = self._file(fields["secret_file"], f"{where}.secret_file", generate, credentials.new_secret)
-            secret = file.decode().strip()
+            place = f"{where}.secret_file"
+            secret = self._decoded(self._file(fields["secret_file"], place, generate, credentials.new_secret), place).strip()
+            if not secret:
+                raise self._mistake(place, f"{fields['secret_file']} is empty")
         certificate = None
         if "certificate_file" in fields:
             place = f"{where}.certificate_file"
@@ -303,7 +330,8 @@ class _Reader:
                 raise self._mistake(place, f"{fields['certificate_file']} holds no certificate with an RSA key (PEM)")
         client = self._text(fields, "client_id", where)
         own = str(fields.get("object_id", client))
-        actions = tuple(fields.get("actions", () if self._assigned & {name, client, own} else ("*",)))
+        everything = [] if self._assigned & {name, client, own} else ["*"]
+        actions = self._texts(fields.get("actions", everything), f"{where}.actions")
         federated = tuple(
             self._federated(one, f"{where}.federated_credentials[{i}]")
             for i, one in enumerate(self._list(fields, "federated_credentials", where))
@@ -312,7 +340,7 @@ class _Reader:
 
     def _federated(self, item: Any, where: str) -> FederatedCredential:
         fields = self._object(item, where, {"issuer", "subject", "audiences", "keys_file"})
-        audiences = tuple(fields.get("audiences", ("api://AzureADTokenExchange",)))
+        audiences = self._texts(fields.get("audiences", ["api://AzureADTokenExchange"]), f"{where}.audiences")
         try:
             keys = credentials.issuer_keys(self._file(fields.get("keys_file"), f"{where}.keys_file", False, bytes))
         except ValueError as error:
@@ -324,7 +352,7 @@ class _Reader:
         self, item: Any, where: str, known: tuple[Principal, ...], subscriptions: tuple[SubscriptionPlan, ...]
     ) -> VaultPlan:
         fields = self._object(item, where, {"name", "secrets", "readers", "resource_group"})
-        written = dict(fields.get("secrets", {}))
+        written = self._mapping(fields, "secrets", where)
         secrets = {name: self._secret(value, f"{where}.secrets.{name}") for name, value in written.items()}
         readers: set[str] = set()
         for reader in self._list(fields, "readers", where):
@@ -347,9 +375,21 @@ class _Reader:
         if isinstance(value, str):
             return value
         fields = self._object(value, where, {"file", "encoding", "generate"})
-        size = int(fields.get("generate", 0))
+        size, encoding = fields.get("generate", 0), fields.get("encoding", "text")
+        if type(size) is not int or not 0 <= size <= LARGEST_SECRET:
+            raise self._mistake(f"{where}.generate", f"has to be a number of bytes, {LARGEST_SECRET} at most")
+        if encoding not in ("text", "base64"):
+            raise self._mistake(f"{where}.encoding", "has to be text or base64")
         content = self._file(fields.get("file"), where, size > 0, lambda: credentials.random_bytes(size))
-        return base64.b64encode(content).decode() if fields.get("encoding") == "base64" else content.decode()
+        return base64.b64encode(content).decode() if encoding == "base64" else self._decoded(content, where)
+
+    def _decoded(self, content: bytes, where: str) -> str:
+        try:
+            return content.decode()
+        except UnicodeDecodeError:
+            raise self._mistake(
+                where, "the file is not text (UTF-8); for other secrets of a vault there is encoding: base64"
+            ) from None
 
     def _file(self, name: Any, where: str, generate: bool, make: credentials.Maker) -> bytes:
         if not isinstance(name, str):
@@ -372,6 +412,22 @@ class _Reader:
         if not isinstance(value, list):
             raise self._mistake(f"{where}.{key}", "has to be a list")
         return value
+
+    def _mapping(self, fields: Mapping[str, Any], key: str, where: str) -> dict[str, Any]:
+        value = fields.get(key, {})
+        if not isinstance(value, dict):
+            raise self._mistake(f"{where}.{key}", "has to be an object")
+        return value
+
+    def _texts(self, value: Any, where: str) -> tuple[str, ...]:
+        if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
+            raise self._mistake(where, "has to be a list of texts")
+        return tuple(value)
+
+    def _check_name(self, name: str, where: str) -> None:
+        """It becomes a part of resource ids and of paths."""
+        if not name or "/" in name:
+            raise self._mistake(where, f"{name!r} cannot be a name")
 
     def _text(self, fields: Mapping[str, Any], key: str, where: str) -> str:
         value = fields.get(key)

@@ -135,8 +135,18 @@ def read(written: Mapping[str, Any], source: str) -> Offering:
     try:
         return _reader().validate_python(said)
     except ValidationError as error:
-        mistakes = [f"{_place(item['loc'])}: {item['msg']}" for item in error.errors(include_url=False)]
+        mistakes = [f"{_place(item['loc'])}: {_words(item['type'], item['msg'])}" for item in error.errors(include_url=False)]
         raise ConfigError(source, mistakes) from None
+
+
+def _words(kind: str, said: str) -> str:
+    """Pydantic's words, but for those that speak of Python."""
+    ours = {
+        "tuple_type": "has to be a list",
+        "dataclass_type": "has to be an object",
+        "unexpected_keyword_argument": "is not known here",
+    }
+    return ours.get(kind, said)
 
 
 def _place(path: tuple[int | str, ...]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +24,12 @@ class Address:
     port: int
 
     def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
+        return f"{in_url(self.host)}:{self.port}"
+
+
+def in_url(host: str) -> str:
+    """A host as it stands in a URL: an IPv6 address is in brackets."""
+    return f"[{host}]" if ":" in host else host
 
 
 _SHORT = constant(2.0)
@@ -150,12 +156,7 @@ def from_arguments(arguments: argparse.Namespace) -> SimulatorOptions:
 
         sys.stdout.write(json.dumps(DEFAULT, indent=2) + "\n")
         sys.exit(0)
-    if arguments.page_size < 1 or arguments.boot_parallel < 1 or arguments.retry_after < 0:
-        raise UsageError("--page-size and --boot-parallel have to be at least 1, --retry-after at least 0")
-    if arguments.events_delay < 0:
-        raise UsageError("--events-delay has to be at least 0")
-    if arguments.clock_factor <= 0 or arguments.list_lag < 0 or arguments.role_lag < 0:
-        raise UsageError("--clock-factor has to be above 0, --list-lag and --role-lag at least 0")
+    _check_numbers(arguments)
     return SimulatorOptions(
         folder=arguments.folder,
         listen=_address(arguments.listen),
@@ -186,6 +187,20 @@ def from_arguments(arguments: argparse.Namespace) -> SimulatorOptions:
         faults=arguments.faults,
         record=arguments.record,
     )
+
+
+def _check_numbers(arguments: argparse.Namespace) -> None:
+    if arguments.page_size < 1 or arguments.boot_parallel < 1 or arguments.retry_after < 0:
+        raise UsageError("--page-size and --boot-parallel have to be at least 1, --retry-after at least 0")
+    for option in ("events-delay", "list-lag", "role-lag"):
+        value = getattr(arguments, option.replace("-", "_"))
+        if value < 0 or not math.isfinite(value):
+            raise UsageError(f"--{option} has to be a number of seconds, at least 0, not {value}")
+    if arguments.clock_factor <= 0 or not math.isfinite(arguments.clock_factor):
+        raise UsageError(f"--clock-factor has to be a number above 0, not {arguments.clock_factor}")
+    for name in arguments.names:
+        if not (name.isascii() and 0 < len(name) < 254 and name.isprintable() and " " not in name):
+            raise UsageError(f"--names: {name!r} is neither a DNS name (in ASCII: xn--..) nor an address")
 
 
 def _address(text: str) -> Address:

@@ -43,6 +43,7 @@ from slurm_azure.simulator.call import Call
 from slurm_azure.simulator.clock import Clock, FastClock, RealClock
 from slurm_azure.simulator.cloud_metadata import CloudMetadata
 from slurm_azure.simulator.control import Control
+from slurm_azure.simulator.credentials import one_at_a_time
 from slurm_azure.simulator.doors import Door, Service
 from slurm_azure.simulator.faults.faults import Faults
 from slurm_azure.simulator.faults.interventions import Interventions
@@ -56,13 +57,13 @@ from slurm_azure.simulator.login import Login
 from slurm_azure.simulator.machines.grades import Grades
 from slurm_azure.simulator.machines.machine import Hypervisor
 from slurm_azure.simulator.machines.none import NoHypervisor
-from slurm_azure.simulator.options import Address, SimulatorOptions
+from slurm_azure.simulator.options import Address, SimulatorOptions, in_url
 from slurm_azure.simulator.prices import Prices
 from slurm_azure.simulator.recording import Recorder, Recording
 from slurm_azure.simulator.routes import Route
 from slurm_azure.simulator.throttling import Throttling
 from slurm_azure.simulator.throttling.subject import subject
-from slurm_azure.simulator.tokens import Tokens
+from slurm_azure.simulator.tokens import Tokens, signing_key
 from slurm_azure.simulator.vault import RESOURCE as VAULT_RESOURCE
 from slurm_azure.simulator.vault import Vaults
 from slurm_azure.simulator.wire_server import WireServer
@@ -70,6 +71,7 @@ from slurm_azure.simulator.world.demolition import Demolition
 from slurm_azure.simulator.world.provisioning import Provisioning, Timings
 from slurm_azure.simulator.world.world import World
 
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # who listens everywhere is found on loopback
 _ARM_HOSTS = ("management.azure.com", "management.core.windows.net")
 
 
@@ -106,7 +108,7 @@ class Simulator:
         # Tokens are good for real seconds, however fast the simulated world goes: their holders count real ones.
         self._token_clock: Clock = RealClock() if isinstance(self._clock, FastClock) else self._clock
         self._doors: list[tuple[web.BaseRunner, web.Server, Door]] = []
-        self._own_hosts = {"localhost", "127.0.0.1", options.listen.host, *options.names}
+        self._own_hosts = {"localhost", "127.0.0.1", "::1", options.listen.host, *options.names}
         self._provisioning: Provisioning | None = None
         self._interventions: Interventions | None = None
         self.throttling: Throttling | None = None
@@ -117,8 +119,10 @@ class Simulator:
         """Listen; raises ConfigError for a bad estate, UsageError where an address cannot be had."""
         options = self._options
         options.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        context, ca_file = tls_context(options.folder, (options.listen.host, *options.names))
-        estate = estates.load(options.estate, options.folder)
+        with one_at_a_time(options.folder):
+            context, ca_file = tls_context(options.folder, (options.listen.host, *options.names))
+            estate = estates.load(options.estate, options.folder)
+            key = signing_key(options.folder)
         world = World(estate, self._clock, random.Random(options.seed))
         grades = Grades(options.machines, options.machines_for, self._makers(world, ca_file))
         plan = read_plan(options.faults) if options.faults is not None else Plan()
@@ -134,7 +138,7 @@ class Simulator:
         )
         self._provisioning = Provisioning(world, grades, timings, faults)
         world.prices.tell(self._provisioning.price_changed)
-        tokens = Tokens(options.folder, estate.tenant, self._token_clock)
+        tokens = Tokens(key, estate.tenant, self._token_clock)
         cloud = self._cloud(world, tokens, faults)
         assert self.throttling is not None
         self._interventions = Interventions(world, self._provisioning, self.throttling)
@@ -150,7 +154,7 @@ class Simulator:
         imds = [await self._listen(at, inside) for at in options.imds]
         control = None
         if options.control is not None:
-            service = Control(world, self._provisioning, grades, self.journal, faults)
+            service = Control(world, self._provisioning, grades, self.journal, faults, options.names)
             control = await self._listen(options.control, Door([service], "http", self._clock))
         faults.load(plan)
         return Endpoints(management, ca_file, estate.tenant, tuple(imds), control)
@@ -229,8 +233,8 @@ class Simulator:
             remedy = "is the port another program's, or the address not one of this machine?"
             raise UsageError(f"cannot listen on {at}: {error.strerror}; {remedy}") from None
         port = runner.addresses[0][1]
-        host = "127.0.0.1" if at.host in ("0.0.0.0", "") else at.host
-        return f"{'https' if tls else 'http'}://{host}:{port}"
+        host = _EVERYWHERE.get(at.host, at.host)
+        return f"{'https' if tls else 'http'}://{in_url(host)}:{port}"
 
     async def stop(self) -> None:
         """Close all doors, then take away all machines."""

@@ -17,6 +17,7 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from slurm_azure.errors import ConfigError
 from slurm_azure.simulator.clock import Clock
 from slurm_azure.simulator.credentials import private_pem, read_or_make
 from slurm_azure.simulator.estate import Principal
@@ -41,14 +42,11 @@ class Claims:
 
 
 class Tokens:
-    """Issues tokens of one tenant and checks them. The key stays in `folder`: a restart does not make tokens worthless."""
+    """Issues tokens of one tenant, signed with `key`, and checks them."""
 
     _REMEMBER = 1000  # checked tokens; a check costs some 60 microseconds, a look-up next to nothing
 
-    def __init__(self, folder: Path, tenant: str, clock: Clock) -> None:
-        pem = read_or_make(folder / "token-key.pem", lambda: private_pem(_new_key()))
-        key = serialization.load_pem_private_key(pem, None)
-        assert isinstance(key, rsa.RSAPrivateKey)
+    def __init__(self, key: rsa.RSAPrivateKey, tenant: str, clock: Clock) -> None:
         self._key = key
         self._public = key.public_key()
         self._clock = clock
@@ -107,6 +105,18 @@ class Tokens:
         """The public key as a JSON Web Key Set."""
         key = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(self._public))
         return {"keys": [{**key, "kid": self.key_id, "use": "sig", "alg": "RS256"}]}
+
+
+def signing_key(folder: Path) -> rsa.RSAPrivateKey:
+    """The key of tokens, kept in `folder`: a restart does not make them worthless. Raises ConfigError if it is damaged."""
+    file = folder / "token-key.pem"
+    try:
+        key = serialization.load_pem_private_key(read_or_make(file, lambda: private_pem(_new_key())), None)
+    except ValueError:
+        key = None
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise ConfigError(str(file), ["is no RSA key; delete it, and a new one is made"])
+    return key
 
 
 def _new_key() -> rsa.RSAPrivateKey:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from slurm_azure.simulator.journal import Entry, Journal
 from tests.simulator.raw import arm, ask, vm_path
 from tests.support.simulated_azure import SimulatedAzure, vm_body
@@ -52,3 +54,29 @@ def test_what_is_not_there_is_404(azure: SimulatedAzure) -> None:
     absent = [("GET", "/x", 404), ("GET", "/vms/x", 404), ("PUT", "/vms", 405), ("POST", "/vms/x/halt", 404)]
     for method, path, status in absent:
         assert ask(control, method, path).status == status
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://127.0.0.1:8444"},
+        {"Origin": "null"},
+        {"Host": "rebound.example"},
+        {"Host": "rebound.example:8444"},
+        {"Host": "127.0.0.1.example"},
+        {"Host": "[::1].example"},
+        {"Host": ""},
+    ],
+)
+def test_no_web_page_steers_it(azure: SimulatedAzure, headers: dict[str, str]) -> None:
+    """What a browser would send for a page is refused before anything is done: an Origin, or a name that is not loopback's."""
+    control = str(azure.endpoints.control)
+    answer = ask(control, "PUT", "/faults", [{"what": "Conflict"}], headers)
+    assert answer.status == 403
+    assert azure.control("/faults")["faults"] == []
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:80", "127.0.0.1:1", "[::1]:8444", "[::1]", "10.1.2.3"])
+def test_it_is_asked_by_address_or_as_localhost(azure: SimulatedAzure, host: str) -> None:
+    """No name that somebody else's name server could give an address is needed to get there."""
+    assert ask(str(azure.endpoints.control), "GET", "/health", headers={"Host": host}).status == 200

@@ -76,6 +76,62 @@ def test_a_mistake_is_told_with_its_place(tmp_path: Path, changes: dict[str, Any
         load(written(tmp_path, **changes), tmp_path)
 
 
+SUBSCRIPTION = {"id": "s", "resource_groups": ["g"]}
+NETWORK = {"name": "n", "resource_group": "g"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"resource_groups": 3}, "resource_groups: has to be a list of names, or an object"),
+        ({"resource_groups": ["g", 3]}, "resource_groups: has to be a list of texts"),
+        ({"resource_groups": {"g": 3}}, "resource_groups.g: has to be a location"),
+        ({"resource_groups": ["a/b"]}, "'a/b' cannot be a name"),
+        ({"virtual_networks": [NETWORK | {"subnets": ["10.0.0.0/16"]}]}, "subnets: has to be an object"),
+        ({"virtual_networks": [NETWORK | {"subnets": {"a": "10.0.0.0/30"}}]}, "10.0.0.0/30 is too small"),
+        ({"identities": [{"name": "i", "resource_group": "absent"}]}, r"identities\[0\].resource_group: 'absent'"),
+    ],
+)
+def test_a_mistake_in_a_subscription_is_told_with_its_place(tmp_path: Path, changes: dict[str, Any], place: str) -> None:
+    """What has another type, no room or no group is refused at the start, not met later as an odd answer."""
+    with pytest.raises(ConfigError, match=place):
+        load(written(tmp_path, subscriptions=[SUBSCRIPTION | changes]), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"subscriptions": [SUBSCRIPTION, {"id": "S"}]}, r"subscriptions\[1\]: S is there twice"),
+        ({"service_principals": [{"client_id": "c"}, {"client_id": "c"}]}, r"service_principals\[1\]: c is there twice"),
+        ({"service_principals": [{"client_id": "c", "actions": "*"}]}, r"service_principals\[0\].actions: has to be a list"),
+        ({"service_principals": [{"client_id": "c", "secret": 3}]}, r"service_principals\[0\].secret: .* as text"),
+        ({"service_principals": [{"client_id": "c", "secret_file": "empty"}]}, "secret_file: empty is empty"),
+        ({"service_principals": [{"client_id": "c", "secret_file": "binary"}]}, "secret_file: the file is not text"),
+        ({"vaults": [{"name": "v", "secrets": ["k"]}]}, r"vaults\[0\].secrets: has to be an object"),
+        ({"vaults": [{"name": "v", "secrets": {"k": {"file": "binary"}}}]}, r"secrets.k: the file is not text"),
+        ({"vaults": [{"name": "v", "secrets": {"k": {"file": "empty", "encoding": "hex"}}}]}, r"k.encoding: has to be"),
+        ({"vaults": [{"name": "v", "secrets": {"k": {"file": "x", "generate": "many"}}}]}, r"k.generate: has to be a number"),
+        ({"quotas": {"cores": 3}}, "quotas: has to be a list"),
+        ({"sizes": [3]}, r"sizes\[0\]: has to be an object"),
+        ({"prices": [{"size": "x", "colour": "blue"}]}, r"prices\[0\].colour: is not known here"),
+    ],
+)
+def test_a_mistake_elsewhere_is_told_with_its_place(tmp_path: Path, changes: dict[str, Any], place: str) -> None:
+    """Types, what is there twice, files that hold something else: each in words of the estate, none of Python's."""
+    (tmp_path / "empty").write_bytes(b"\n")
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match=place):
+        load(written(tmp_path, **{"vaults": []} | changes), tmp_path)
+
+
+def test_a_group_has_a_region_of_its_own(tmp_path: Path) -> None:
+    """Groups are a list of names, or names with regions, in any of their spellings."""
+    subscription = SUBSCRIPTION | {"resource_groups": {"g": "North Europe"}}
+    assert load(written(tmp_path, subscriptions=[subscription], vaults=[]), tmp_path).subscriptions[0].resource_groups == {
+        "g": "northeurope"
+    }
+
+
 def test_a_file_that_is_no_json_is_told(tmp_path: Path) -> None:
     """An unreadable estate is a ConfigError, not a traceback."""
     (tmp_path / "e.json").write_text("{")

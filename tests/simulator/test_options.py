@@ -51,6 +51,14 @@ def test_every_argument_arrives() -> None:
         ("--page-size", "0"),
         ("--retry-after", "-1"),
         ("--boot-seconds", "soon"),
+        ("--clock-factor", "0"),
+        ("--clock-factor", "nan"),
+        ("--clock-factor", "inf"),
+        ("--list-lag", "nan"),
+        ("--role-lag", "inf"),
+        ("--events-delay", "-1"),
+        ("--names", "größe.example"),
+        ("--names", ""),
     ],
 )
 def test_mistakes_are_usage_errors(arguments: tuple[str, ...]) -> None:

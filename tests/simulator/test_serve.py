@@ -13,6 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from slurm_azure.errors import ConfigError
+from slurm_azure.simulator.authority import tls_context
+from slurm_azure.simulator.tokens import signing_key
+
 COMMAND = [sys.executable, "-m", "slurm_azure.simulator", "--listen", "127.0.0.1:0", "--control", "127.0.0.1:0"]
 
 
@@ -76,6 +80,8 @@ def test_the_certificate_has_azures_own_names_and_those_asked_for(tmp_path: Path
         (["--listen", "192.0.2.1:8443"], 2, "cannot listen on 192.0.2.1:8443"),
         (["--estate", "/absent.json"], 78, "/absent.json"),
         (["--machines", "namespace"], 2, "--image"),
+        (["--record", "/absent/file"], 74, "/absent/file: No such file"),
+        (["--folder", "/proc/absent"], 74, "/proc/absent: No such file"),
     ],
 )
 def test_mistakes_are_one_line_and_an_exit_code(tmp_path: Path, arguments: list[str], code: int, words: str) -> None:
@@ -102,3 +108,63 @@ def test_a_person_is_told_how_to_get_there(tmp_path: Path) -> None:
     shell = f'{exports}\nprintf "%s\\n" "$AZURE_CLIENT_SECRET" "$REQUESTS_CA_BUNDLE" "$AZURE_TENANT_ID"'
     done = subprocess.run(["sh", "-euc", shell], capture_output=True, text=True, check=True, timeout=10)
     assert done.stdout.splitlines() == [secret.strip(), ready["ca_file"], ready["tenant"]]
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+@pytest.mark.parametrize("listen", ["[::1]:0", "[::]:0"])
+def test_it_listens_on_ipv6(tmp_path: Path, listen: str) -> None:
+    """The addresses that it tells are URLs, and the certificate is good for them."""
+    command = [*COMMAND[:3], "--listen", listen, "--control", "[::1]:0", "--folder", str(tmp_path)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        ready = json.loads(process.stdout.readline())
+        context = ssl.create_default_context(cafile=ready["ca_file"])
+        found = f"{ready['authority']}/metadata/endpoints?api-version=2022-09-01"
+        with urllib.request.urlopen(found, timeout=10, context=context) as answer:
+            assert json.load(answer)["resourceManager"] == f"{ready['endpoint']}/"
+        with urllib.request.urlopen(f"{ready['control']}/health", timeout=10) as answer:
+            assert answer.status == 200
+    finally:
+        process.terminate()
+        process.communicate(timeout=10)
+
+
+def test_two_may_start_in_one_new_folder(tmp_path: Path) -> None:
+    """Whichever comes first makes the authority; both are trusted by whoever trusts what is in the folder."""
+    started = [
+        subprocess.Popen([*COMMAND, "--folder", str(tmp_path / "azure")], stdout=subprocess.PIPE, text=True) for _ in range(3)
+    ]
+    try:
+        for process in started:
+            assert process.stdout is not None
+            ready = json.loads(process.stdout.readline())
+            context = ssl.create_default_context(cafile=ready["ca_file"])
+            url = f"{ready['authority']}/{ready['tenant']}/v2.0/.well-known/openid-configuration"
+            with urllib.request.urlopen(url, timeout=10, context=context) as answer:
+                assert answer.status == 200
+    finally:
+        for process in started:
+            process.terminate()
+            process.communicate(timeout=10)
+
+
+@pytest.mark.parametrize("name", ["ca.pem", "ca-key.pem", "token-key.pem"])
+def test_a_damaged_file_is_told(tmp_path: Path, name: str) -> None:
+    """A key that a full disk cut off is a line that says what to delete; nothing is made anew unasked."""
+    tls_context(tmp_path, ())
+    signing_key(tmp_path)
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(ConfigError, match=f"{name}.* delete"):
+        signing_key(tmp_path) if name == "token-key.pem" else tls_context(tmp_path, ())
+    assert (tmp_path / name).read_bytes() == b""
+
+
+def test_a_key_of_another_authority_is_told(tmp_path: Path) -> None:
+    """Certificate and key belong together."""
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        folder.mkdir()
+        tls_context(folder, ())
+    (tmp_path / "b/ca.pem").replace(tmp_path / "a/ca.pem")
+    with pytest.raises(ConfigError, match="no certificate authority"):
+        tls_context(tmp_path / "a", ())

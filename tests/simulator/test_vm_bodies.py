@@ -336,6 +336,17 @@ def test_what_was_read_can_be_put_back(azure: SimulatedAzure) -> None:
     assert again.body["properties"] == read["properties"]
 
 
+def test_what_was_read_can_be_put_back_without_its_image(azure: SimulatedAzure) -> None:
+    """As `az vm resize` and `az vm update` do: the image cannot be changed, so it need not be told; nor is it lost."""
+    arm(azure, "PUT", vm_path(azure, "vm-1"), vm_body(azure))
+    read = arm(azure, "GET", vm_path(azure, "vm-1")).body
+    image = read["properties"]["storageProfile"].pop("imageReference")
+    read["properties"]["hardwareProfile"]["vmSize"] = "Standard_D4s_v5"
+    answer = arm(azure, "PUT", vm_path(azure, "vm-1"), read)
+    assert (answer.status, answer.body["properties"]["hardwareProfile"]["vmSize"]) == (200, "Standard_D4s_v5")
+    assert arm(azure, "GET", vm_path(azure, "vm-1")).body["properties"]["storageProfile"]["imageReference"] == image
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [

@@ -94,8 +94,9 @@ def change(world: World, vm: VirtualMachine, request: VmRequest) -> None:
 def put(world: World, vm: VirtualMachine, body: dict[str, Any]) -> None:
     """What a PUT over a VM asks. Raises Refusal, and then nothing has changed.
 
-    Profiles that it leaves out are as they were, and a password does not have to be told again: what was read can be sent
-    back, as clients do that change a VM by reading, changing and putting it.
+    Profiles that it leaves out are as they were, and neither the image nor a password has to be told again: what was read can
+    be sent back, as clients do that change a VM by reading, changing and putting it (azure-cli takes the image out first, "to
+    avoid unnecessary permission check").
     """
     given = vm_request.clean(body)
     properties = given.get("properties")
@@ -103,6 +104,9 @@ def put(world: World, vm: VirtualMachine, body: dict[str, Any]) -> None:
         form = _put_form(vm)
         if "osProfile" in form and "osProfile" in properties:
             properties["osProfile"] = _merged(form["osProfile"], properties["osProfile"])
+        image = form["storageProfile"].get("imageReference")
+        if image and "storageProfile" in properties:
+            properties["storageProfile"] = {"imageReference": image, **properties["storageProfile"]}
         given["properties"] = {**{key: form[key] for key in _PROFILES if key in form}, **properties}
     change(world, vm, vm_request.from_clean(vm.name, given))
     vm_disks.retry(world, vm)
