@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -29,11 +30,13 @@ class Interrupted(Exception):
 
 
 class Postponed(Exception):
-    """A request is to be answered `seconds` later: nothing has been done yet, and it will be handed in again."""
+    """A request is to be answered `seconds` after all of `holds` have been set: nothing has been done yet, and it will be
+    handed in again."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, holds: Sequence[asyncio.Event] = ()) -> None:
         super().__init__(f"postponed by {seconds} s")
         self.seconds = seconds
+        self.holds = tuple(holds)
 
 
 class Answered(Exception):

@@ -92,12 +92,12 @@ class Door:
         try:
             reply = self._noted(call, self._answer(call), began)
         except Postponed as postponed:
-            reply = await self._postpone(call, postponed.seconds, began)
+            reply = await self._postpone(call, postponed, began)
         return await self._send(request, reply)
 
-    async def _postpone(self, call: Call, seconds: float, began: float) -> Reply:
+    async def _postpone(self, call: Call, postponed: Postponed, began: float) -> Reply:
         """Answer later. The request is on its way: it has its effect even if nobody waits for the answer any more."""
-        task = asyncio.get_running_loop().create_task(self._answer_later(call, seconds, began))
+        task = asyncio.get_running_loop().create_task(self._answer_later(call, postponed, began))
         self._postponed.add(task)
         task.add_done_callback(self._postponed.discard)
         try:
@@ -106,14 +106,17 @@ class Door:
             call.abandoned = True
             raise
 
-    async def _answer_later(self, call: Call, seconds: float, began: float) -> Reply:
+    async def _answer_later(self, call: Call, postponed: Postponed, began: float) -> Reply:
         call.postponed = True
         while True:
-            await self._clock.sleep(seconds)
+            for hold in postponed.holds:
+                await hold.wait()
+            if postponed.seconds:
+                await self._clock.sleep(postponed.seconds)
             try:
                 return self._noted(call, self._answer(call), began)
             except Postponed as again:
-                seconds = again.seconds
+                postponed = again
 
     def _answer(self, call: Call) -> Reply:
         try:

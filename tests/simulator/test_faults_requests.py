@@ -18,7 +18,7 @@ from azure.core.exceptions import (
 )
 
 from slurm_azure.simulator.faults import catalog
-from tests.simulator.faulty import at_the_same_time, body, create, fault, hits, last_request, put, until
+from tests.simulator.faulty import at_the_same_time, body, control, create, fault, hits, last_request, put, until
 from tests.simulator.raw import arm, ask, token, vm_path
 from tests.support.simulated_azure import CLIENT, ManualClock, SimulatedAzure, simulated_azure, vm_body
 
@@ -508,3 +508,34 @@ def _outcome(azure: SimulatedAzure, name: str) -> str:
         return str(create(azure, name).status)
     except (OSError, http.client.HTTPException):
         return "gone"
+
+
+def test_a_pause_that_is_taken_back_lets_all_go(slow_azure: SimulatedAzure) -> None:
+    """Who waits is answered at once when the fault is gone, each as it was asked, without the rest of the pause."""
+    put(slow_azure, {"name": "asleep", "what": {"kind": "pause", "seconds": 3000}})
+    path = "/common/discovery/instance"
+    with at_the_same_time() as begin:
+        waiting = [begin(lambda: ask(slow_azure.endpoint, "GET", path, ca_file=slow_azure.ca_file)) for _ in range(3)]
+        until(lambda: hits(slow_azure, "asleep") == 3)
+        slow_azure.advance(10)
+        assert not any(one.done() for one in waiting)
+        assert control(slow_azure, "DELETE", "/faults/asleep").status == 204
+        assert [one.result(10).status for one in waiting] == [200, 200, 200]
+
+
+def test_what_else_holds_a_request_goes_on_after_a_pause(slow_azure: SimulatedAzure) -> None:
+    """Two pauses last as long as the longer one, and a delay comes on top."""
+    put(
+        slow_azure,
+        {"name": "short", "what": {"kind": "pause", "seconds": 10}},
+        {"name": "long", "what": {"kind": "pause", "seconds": 20}},
+        {"name": "slow", "what": {"kind": "latency", "seconds": 5}, "operation": "login"},
+    )
+    with at_the_same_time() as begin:
+        first = begin(lambda: token(slow_azure))
+        until(lambda: hits(slow_azure, "slow") == 1)
+        slow_azure.advance(21)
+        slow_azure.advance(3)
+        assert not first.done()
+        slow_azure.advance(3)
+        assert first.result(10)

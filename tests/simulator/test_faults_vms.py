@@ -382,3 +382,63 @@ def test_a_price_changes_and_changes_back(azure: SimulatedAzure) -> None:
     assert price() == 9.5
     azure.advance(60)
     assert price() == before
+
+
+def quota(name: str, limit: int, **more: Any) -> dict[str, Any]:
+    """A fault: a quota of cores."""
+    return {"name": name, "what": {"kind": "quota", "usage": "cores", "limit": limit}, **more}
+
+
+@pytest.mark.parametrize(("gone", "left"), [("second", 4), ("first", 2), ("", 2)])
+def test_of_two_limits_the_one_that_is_left_holds(azure: SimulatedAzure, gone: str, left: int) -> None:
+    """The later of two counts; when either is taken back the other one does, whichever came first."""
+    put(azure, quota("first", 4), quota("second", 2))
+    if gone:
+        assert control(azure, "DELETE", f"/faults/{gone}").status == 204
+    assert _cores(azure) == left
+
+
+def test_a_limit_whose_time_is_over_leaves_the_other_in_force() -> None:
+    """And when both are gone, what the estate says holds."""
+    with simulated_azure(clock=ManualClock(), offering={"quotas": [{"name": "cores", "limit": 77}]}) as azure:
+        put(azure, quota("first", 4, until=100), quota("second", 2, after=10, until=20))
+        found = [_cores(azure)]
+        for seconds in (11, 10, 80):
+            azure.advance(seconds)
+            found.append(_cores(azure))
+    assert found == [4, 2, 4, 77]
+
+
+def test_hosts_and_prices_are_given_back_in_the_same_way(azure: SimulatedAzure) -> None:
+    """The same with capacity and prices; a Spot price that was never set follows the price on demand again."""
+    size = "Standard_D2s_v5"
+    provisioning = azure.simulator._provisioning
+    assert provisioning is not None
+    prices = provisioning._world.prices
+    usual = prices.spot(size, azure.location)
+    for usd in (1.0, 2.0):
+        control(azure, "POST", "/faults", {"name": f"{usd}", "what": {"kind": "price", "size": size, "usd": usd}})
+    for hosts in (1, 0):
+        control(azure, "POST", "/faults", {"name": f"{hosts}", "what": {"kind": "capacity", "hosts": hosts, "size": size}})
+    found = []
+    for name in ("2.0", "1.0"):
+        found.append(prices.spot(size, azure.location))
+        control(azure, "DELETE", f"/faults/{name}")
+    assert [*found, prices.spot(size, azure.location)] == [2.0, 1.0, usual]
+    assert prices.set_for(size, azure.location, True) is None
+    states = []
+    for number, name in enumerate(("0", "1")):
+        create(azure, f"vm-{number}")
+        azure.advance(30)
+        states.append(azure.vms()[-1]["provisioningState"])
+        control(azure, "DELETE", f"/faults/{name}")
+    create(azure, "vm-2")
+    azure.advance(30)
+    assert [*states, azure.vms()[-1]["provisioningState"]] == ["Failed", "Succeeded", "Succeeded"]
+
+
+def _cores(azure: SimulatedAzure) -> int:
+    """The limit of a region's cores, as Azure tells it."""
+    path = f"/subscriptions/{azure.subscription}/providers/Microsoft.Compute/locations/{azure.location}/usages"
+    usages = arm(azure, "GET", path).body["value"]
+    return next(int(usage["limit"]) for usage in usages if usage["name"]["value"] == "cores")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -17,7 +18,8 @@ _REMEMBERED = 20  # what was hit last
 
 @dataclass(slots=True, eq=False)
 class Armed:
-    """One fault in force since `since` (seconds since 1970)."""
+    """One fault in force since `since` (seconds since 1970). `lift` undoes what it holds down, `over` lets go whom it holds
+    up."""
 
     fault: Fault
     since: float
@@ -26,6 +28,7 @@ class Armed:
     last: deque[str] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
     timers: list[Timer] = field(default_factory=list)
     lift: Callable[[], None] | None = None
+    over: asyncio.Event | None = None
 
     def in_force(self, now: float) -> bool:
         """Whether its window is open."""
@@ -54,6 +57,8 @@ class Armed:
             timer.cancel()
         self.timers.clear()
         self.let_go()
+        if self.over is not None:
+            self.over.set()
 
     def let_go(self) -> None:
         """What it holds down is as before."""

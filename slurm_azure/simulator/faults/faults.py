@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
@@ -121,9 +122,10 @@ class Faults:
                 raise verdict
             return
         wait, verdict = 0.0, None
+        holds: list[asyncio.Event] = []
         for armed, request in self._struck(Stage.REQUEST, call):
             if isinstance(armed.fault.what, kinds.Pause):
-                wait = max(wait, self._rest(armed))
+                holds.append(self._hold(armed))
             elif isinstance(armed.fault.what, kinds.Latency):
                 wait += armed.seconds(armed.fault.what.seconds)
             elif verdict is None:
@@ -132,9 +134,9 @@ class Faults:
             else:
                 continue
             self._note(armed, call, request)
-        if wait:
+        if wait or holds:
             call.verdict = verdict
-            raise Postponed(wait)
+            raise Postponed(wait, holds)
         if verdict is not None:
             raise verdict
 
@@ -161,12 +163,16 @@ class Faults:
             self._of_operation[at, operation] = found
         return found
 
-    def _rest(self, armed: Armed) -> float:
-        """How much longer a pause lasts, in seconds."""
+    def _hold(self, armed: Armed) -> asyncio.Event:
+        """What is set when a pause is over, or is taken back."""
         assert self._world is not None
-        until = armed.fault.rule.until
-        assert until is not None
-        return max(0.0, armed.since + until - self._world.clock.now())
+        if armed.over is None:
+            until = armed.fault.rule.until
+            assert until is not None
+            armed.over = asyncio.Event()
+            left = armed.since + until - self._world.clock.now()
+            armed.timers.append(self._world.clock.call_later(max(0.0, left), armed.over.set))
+        return armed.over
 
     def _verdict(self, armed: Armed, call: Call, request: Request) -> tuple[float, Exception | None]:
         assert self._world is not None

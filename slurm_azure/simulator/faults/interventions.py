@@ -8,8 +8,9 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from slurm_azure.simulator.faults import kinds, limits, strangers, subjects
+from slurm_azure.simulator.faults import kinds, strangers, subjects
 from slurm_azure.simulator.faults.armed import Armed
+from slurm_azure.simulator.faults.limits import HeldLimits
 from slurm_azure.simulator.faults.plan import matches_vm
 from slurm_azure.simulator.refusal import Refusal
 from slurm_azure.simulator.resource_id import location_name
@@ -32,6 +33,7 @@ class Interventions:
         self._provisioning = provisioning
         self._throttling = throttling
         self._clock = world.clock
+        self._limits = HeldLimits(world)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
@@ -157,7 +159,7 @@ class Interventions:
         """Limits and prices hold until the fault's window closes or it is taken back, then what held before does again."""
         if armed.lift is not None:
             armed.lift()
-        armed.lift = limits.change(self._world, armed.fault.matchers.location or (), what)
+        armed.lift = self._limits.hold(armed.fault.matchers.location or (), what)
         armed.hit(type(what).__name__.lower())
         rule = armed.fault.rule
         if rule.until is not None:

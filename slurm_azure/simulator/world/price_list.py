@@ -47,8 +47,20 @@ class PriceList:
         was not set follows the price on demand."""
         for value, is_spot in ((on_demand, False), (spot, True)):
             if value is not None:
-                self._changed[size.lower(), location, is_spot] = value
+                self.put(size, location, is_spot, value)
+
+    def put(self, size: str, location: str | None, spot: bool, usd: float | None) -> None:
+        """The same for one of the two prices; None takes back what was set for this location (or, None, for all)."""
+        key = (size.lower(), location, spot)
+        if usd is None:
+            self._changed.pop(key, None)
+        else:
+            self._changed[key] = usd
         self._watch(size, location)
+
+    def set_for(self, size: str, location: str | None, spot: bool) -> float | None:
+        """What was set for exactly this location (or, None, for all); None if nothing was."""
+        return self._changed.get((size.lower(), location, spot))
 
     def tell(self, watch: Watch) -> None:
         """Who is told, from now on, that a size has another price in a location or (None) in all: on demand, Spot or both."""
