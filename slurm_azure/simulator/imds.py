@@ -7,21 +7,19 @@ Azure VM to acquire an access token", "Azure Metadata Service: Scheduled Events 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from slurm_azure.simulator.call import Call, Reply
 from slurm_azure.simulator.estate import Principal
 from slurm_azure.simulator.faults.faults import Faults
-from slurm_azure.simulator.packing import unpacked
+from slurm_azure.simulator.instance_document import VERSIONS, document
 from slurm_azure.simulator.resource_id import same
 from slurm_azure.simulator.tokens import Tokens
 from slurm_azure.simulator.world import scheduled_events
 from slurm_azure.simulator.world.vm import VirtualMachine
 from slurm_azure.simulator.world.world import World
 
-VERSIONS = ("2018-02-01", "2019-06-01", "2020-06-01", "2020-09-01", "2021-01-01", "2021-02-01", "2021-03-01", "2021-08-01")
 TOKEN_LIFETIME = 86399  # seconds, as in the documented sample
 _INSTANCE = "/metadata/instance"
 _EVENTS = "/metadata/scheduledevents"
@@ -65,15 +63,15 @@ class InstanceMetadata:
         vm = self._world.vms_by_address.get(call.remote)
         if vm is None:
             return Reply(404, {"error": f"Not found: no virtual machine has the address {call.remote}"})
-        if not re.fullmatch(r"20\d\d-\d\d-\d\d", call.api_version):
-            return _bad_version(call.api_version, VERSIONS)
         return self._for_vm(call, path, vm)
 
     def _for_vm(self, call: Call, path: str, vm: VirtualMachine) -> Reply:
-        if path == "/metadata/identity/oauth2/token":
-            return self._token(call, vm)
         if path == _EVENTS:
             return self._events(call, vm)
+        if call.api_version not in VERSIONS:
+            return _bad_version(call.api_version, VERSIONS)
+        if path == "/metadata/identity/oauth2/token":
+            return self._token(call, vm)
         if path == _INSTANCE or path.startswith(_INSTANCE + "/"):
             return _instance(call, vm)
         return Reply(404, {"error": "Not found"})
@@ -143,8 +141,9 @@ def _chosen(vm: VirtualMachine, query: Mapping[str, str]) -> Principal | str:
 
 
 def _instance(call: Call, vm: VirtualMachine) -> Reply:
-    """The document, or the part of it that the rest of the path names; a single value only with format=text."""
-    found: Any = {"compute": compute(vm), "network": network(vm)}
+    """The document, or the part of it that the rest of the path names; a single value only with format=text, which makes of
+    what is not single a list of what is in it."""
+    found: Any = document(vm, call.api_version)
     if call.query.get("extended", "").lower() == "true":
         # What the platform's preprovisioning service would say; asked for by cloud-init's Azure datasource.
         found["extended"] = {"compute": {"hasCustomData": vm.custom_data is not None, "ppsType": "None"}}
@@ -153,12 +152,18 @@ def _instance(call: Call, vm: VirtualMachine) -> Reply:
         if found is None:
             return Reply(404, {"error": "Not found"})
     if call.query.get("format", "json").lower() == "text":
-        if isinstance(found, dict | list):
-            return _bad("Bad request. format=text is for a single value")
-        return Reply(200, raw=str(found).encode(), content_type="text/plain; charset=utf-8")
+        return Reply(200, raw=_text(found).encode(), content_type="text/plain; charset=utf-8")
     if not isinstance(found, dict | list):
         return _bad("Bad request. Use api-version and format=text for a single value")
     return Reply(200, found)
+
+
+def _text(found: Any) -> str:
+    """A single value, or the names beneath it as a folder would be listed: `compute/` (practice; not documented)."""
+    if not isinstance(found, dict | list):
+        return str(found)
+    members = found.items() if isinstance(found, dict) else enumerate(found)
+    return "\n".join(f"{name}/" if isinstance(value, dict | list) else str(name) for name, value in members)
 
 
 def _member(owner: Any, part: str) -> Any:
@@ -167,121 +172,6 @@ def _member(owner: Any, part: str) -> Any:
     if isinstance(owner, dict):
         return next((value for key, value in owner.items() if key.lower() == part.lower()), None)
     return None
-
-
-def compute(vm: VirtualMachine) -> dict[str, Any]:
-    """The `compute` part: every value is text, as on Azure, except lists and objects."""
-    profile = vm.model.get("osProfile", {})
-    storage = vm.model["storageProfile"]
-    image = storage.get("imageReference") or {}
-    linux = profile.get("linuxConfiguration") or {}
-    password = not linux.get("disablePasswordAuthentication", False)
-    return {
-        "azEnvironment": "AzurePublicCloud",
-        "customData": "",
-        "evictionPolicy": vm.model.get("evictionPolicy", ""),
-        "isHostCompatibilityLayerVm": "false",
-        "licenseType": vm.model.get("licenseType", ""),
-        "location": vm.location,
-        "name": vm.name,
-        "offer": image.get("offer", ""),
-        "osProfile": {
-            "adminUsername": profile.get("adminUsername", ""),
-            "computerName": vm.computer_name,
-            "disablePasswordAuthentication": "false" if password else "true",
-        },
-        "osType": storage["osDisk"]["osType"],
-        "placementGroupId": "",
-        "plan": {key: (vm.plan or {}).get(key, "") for key in ("name", "product", "publisher")},
-        "platformFaultDomain": str(vm.fault_domain or 0),
-        "platformSubFaultDomain": "",
-        "platformUpdateDomain": str(vm.update_domain or 0),
-        "priority": vm.model.get("priority", ""),
-        "provider": "Microsoft.Compute",
-        "publicKeys": (linux.get("ssh") or {}).get("publicKeys") or [],
-        "publisher": image.get("publisher", ""),
-        "resourceGroupName": vm.group.name,
-        "resourceId": vm.id,
-        "securityProfile": _security(vm.model.get("securityProfile") or {}),
-        "sku": image.get("sku", ""),
-        "storageProfile": _storage(storage),
-        "subscriptionId": vm.group.subscription,
-        "tags": ";".join(f"{name}:{value}" for name, value in vm.tags.items()),
-        "tagsList": [{"name": name, "value": value} for name, value in vm.tags.items()],
-        "userData": unpacked(vm.user_data) or "",
-        "version": image.get("version", ""),
-        "vmId": vm.vm_id,
-        "vmScaleSetName": (vm.model.get("virtualMachineScaleSet") or {}).get("id", "").rsplit("/", 1)[-1],
-        "vmSize": vm.model["hardwareProfile"]["vmSize"],
-        "zone": vm.zones[0] if vm.zones else "",
-    }
-
-
-def _storage(storage: Mapping[str, Any]) -> dict[str, Any]:
-    image = storage.get("imageReference") or {}
-    disk = storage["osDisk"]
-    return {
-        "dataDisks": [
-            {
-                "caching": item["caching"],
-                "createOption": item["createOption"],
-                "diskSizeGB": str(item.get("diskSizeGB", "")),
-                "lun": str(item["lun"]),
-                "managedDisk": _managed(item),
-                "name": item["name"],
-                "vhd": {"uri": (item.get("vhd") or {}).get("uri", "")},
-            }
-            for item in storage["dataDisks"]
-        ],
-        "imageReference": {key: image.get(key, "") for key in ("id", "offer", "publisher", "sku", "version")},
-        "osDisk": {
-            "caching": disk["caching"],
-            "createOption": disk["createOption"],
-            "diffDiskSettings": {"option": (disk.get("diffDiskSettings") or {}).get("option", "")},
-            "diskSizeGB": str(disk.get("diskSizeGB", "")),
-            "encryptionSettings": {"enabled": "false"},
-            "image": {"uri": (disk.get("image") or {}).get("uri", "")},
-            "managedDisk": _managed(disk),
-            "name": disk["name"],
-            "osType": disk["osType"],
-            "vhd": {"uri": (disk.get("vhd") or {}).get("uri", "")},
-            "writeAcceleratorEnabled": str(disk.get("writeAcceleratorEnabled", False)).lower(),
-        },
-        "resourceDisk": {"size": ""},
-    }
-
-
-def _security(profile: Mapping[str, Any]) -> dict[str, str]:
-    uefi = profile.get("uefiSettings") or {}
-    return {
-        "encryptionAtHost": str(profile.get("encryptionAtHost", False)).lower(),
-        "secureBootEnabled": str(uefi.get("secureBootEnabled", False)).lower(),
-        "securityType": profile.get("securityType", ""),
-        "virtualTpmEnabled": str(uefi.get("vTpmEnabled", False)).lower(),
-    }
-
-
-def _managed(disk: Mapping[str, Any]) -> dict[str, str]:
-    """The managed disk behind a disk; a blob in a storage account has none."""
-    managed = disk.get("managedDisk") or {}
-    return {key: managed.get(key, "") for key in ("id", "storageAccountType")}
-
-
-def network(vm: VirtualMachine) -> dict[str, Any]:
-    """The `network` part, the primary interface first; MAC addresses without separators, in upper case."""
-    return {
-        "interface": [
-            {
-                "ipv4": {
-                    "ipAddress": [{"privateIpAddress": nic.ip, "publicIpAddress": ""}],
-                    "subnet": [{"address": str(nic.subnet.prefix.network_address), "prefix": str(nic.subnet.prefix.prefixlen)}],
-                },
-                "ipv6": {"ipAddress": []},
-                "macAddress": nic.mac.replace(":", "").upper(),
-            }
-            for nic in sorted(vm.interfaces, key=lambda nic: not nic.primary)
-        ]
-    }
 
 
 def _operation(path: str) -> str:
@@ -303,8 +193,10 @@ def _start_requests(body: bytes) -> list[str] | None:
 
 
 def _bad_version(version: str, known: Sequence[str]) -> Reply:
+    """Text as documented for a version that is missing."""
     what = "is invalid" if version else "was not specified in the request"
-    return Reply(400, {"error": f"Bad request. api-version {what}", "newest-versions": list(reversed(known))[:3]})
+    error = f"Bad request. api-version {what}. For more information refer to aka.ms/azureimds"
+    return Reply(400, {"error": error, "newest-versions": list(reversed(known))[:3]})
 
 
 def _bad(text: str) -> Reply:

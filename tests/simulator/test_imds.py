@@ -90,11 +90,11 @@ def test_parts_can_be_asked_for(azure: SimulatedAzure, vm: dict[str, Any], path:
     ("path", "status"),
     [
         (f"{INSTANCE}/compute/vmId?api-version=2021-02-01", 400),
-        (f"{INSTANCE}/compute?api-version=2021-02-01&format=text", 400),
         (f"{INSTANCE}/compute/absent?api-version=2021-02-01", 404),
         (f"{INSTANCE}/network/interface/7?api-version=2021-02-01", 404),
         (INSTANCE, 400),
         (f"{INSTANCE}?api-version=yesterday", 400),
+        (f"{INSTANCE}?api-version=2021-02-02", 400),
         ("/metadata/other?api-version=2021-02-01", 404),
         ("/metadata/versions", 200),
         ("/metadata/scheduledevents?api-version=2020-07-01", 200),
@@ -104,6 +104,52 @@ def test_parts_can_be_asked_for(azure: SimulatedAzure, vm: dict[str, Any], path:
 def test_other_paths(azure: SimulatedAzure, vm: dict[str, Any], path: str, status: int) -> None:
     """What is wrong or unknown is refused with its status; versions and the empty list of events are there."""
     assert metadata(azure, vm, path).status == status
+
+
+@pytest.mark.parametrize(
+    ("version", "there", "missing"),
+    [
+        ("2017-04-02", "vmId", "tags"),
+        ("2018-02-01", "zone", "azEnvironment"),
+        ("2019-06-01", "storageProfile", "tagsList"),
+        ("2020-07-15", "osProfile", "priority"),
+        ("2021-02-01", "userData", "platformSubFaultDomain"),
+        ("2023-07-01", "additionalCapabilities", "tags-to-come"),
+    ],
+)
+def test_each_version_has_its_members(
+    azure: SimulatedAzure, vm: dict[str, Any], version: str, there: str, missing: str
+) -> None:
+    """A member is shown from the version on that brought it, as the table of the documentation says."""
+    compute = metadata(azure, vm, f"{INSTANCE}/compute?api-version={version}").body
+    assert there in compute
+    assert missing not in compute
+
+
+def test_members_within_members_have_versions_too(azure: SimulatedAzure, vm: dict[str, Any]) -> None:
+    """Of 2021-02-01 the security profile has two members, and the local disk is told in kilobytes."""
+    compute = metadata(azure, vm, f"{INSTANCE}/compute?api-version=2021-02-01").body
+    assert compute["securityProfile"] == {"secureBootEnabled": "false", "virtualTpmEnabled": "false"}
+    assert compute["storageProfile"]["imageReference"].keys() == {"id", "offer", "publisher", "sku", "version"}
+    assert int(compute["storageProfile"]["resourceDisk"]["size"]) % 1024 == 0
+    newest = metadata(azure, vm, f"{INSTANCE}/compute?api-version=2023-07-01").body
+    assert newest["securityProfile"]["encryptionAtHost"] == "false"
+
+
+def test_what_is_not_a_single_value_is_listed_as_text(azure: SimulatedAzure, vm: dict[str, Any]) -> None:
+    """With format=text a part of the document is the names in it, those with more beneath them with a slash."""
+    listed = metadata(azure, vm, f"{INSTANCE}?api-version=2021-02-01&format=text")
+    assert listed.text == b"compute/\nnetwork/"
+    assert metadata(azure, vm, f"{INSTANCE}/network/interface?api-version=2021-02-01&format=text").text == b"0/"
+
+
+def test_a_missing_version_is_told_with_the_newest(azure: SimulatedAzure, vm: dict[str, Any]) -> None:
+    """The documented words, and the three newest versions."""
+    refused = metadata(azure, vm, INSTANCE).body
+    words = "Bad request. api-version was not specified in the request. For more information refer to aka.ms/azureimds"
+    assert refused == {"error": words, "newest-versions": ["2023-07-01", "2021-12-13", "2021-11-15"]}
+    known = metadata(azure, vm, "/metadata/versions").body["apiVersions"]
+    assert known[:2] == ["2017-03-01", "2017-04-02"]
 
 
 def test_the_metadata_header_is_required(azure: SimulatedAzure, vm: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slurm_azure.simulator import imds
+from slurm_azure.simulator import instance_document
 from slurm_azure.simulator.arm import disks, network, vm_json
 from slurm_azure.simulator.estate import Estate, NetworkPlan, SubnetPlan, SubscriptionPlan
 from slurm_azure.simulator.refusal import Refusal
@@ -126,7 +126,7 @@ def test_a_body_with_anything_anywhere_is_taken_or_refused(place: tuple[Any, ...
     vm = create(world, body)
     if vm is not None:
         machine_spec(vm)
-        json.dumps([vm_json.expanded(vm, "t", "instanceView,userData"), imds.compute(vm), imds.network(vm)])
+        json.dumps([vm_json.expanded(vm, "t", "instanceView,userData"), instance_document.document(vm, "2023-07-01")])
         json.dumps([network.interface_json(vm.primary), *map(disks.disk_json, vm.disks)])
     else:
         group = world.group("s", "g")
