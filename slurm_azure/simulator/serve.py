@@ -68,6 +68,7 @@ from slurm_azure.simulator.vault import RESOURCE as VAULT_RESOURCE
 from slurm_azure.simulator.vault import Vaults
 from slurm_azure.simulator.wire_server import WireServer
 from slurm_azure.simulator.world.demolition import Demolition
+from slurm_azure.simulator.world.endings import Endings
 from slurm_azure.simulator.world.provisioning import Provisioning, Timings
 from slurm_azure.simulator.world.world import World
 
@@ -166,7 +167,7 @@ class Simulator:
         authorization = Authorization(world.estate, self._clock, options.role_lag)
         known = [principal.object_id for principal in world.principals.values()]
         self.throttling = throttling = Throttling(self._clock, options.throttling, partial(subject, world), known)
-        diagnostics = BootDiagnostics(world)
+        diagnostics, endings = BootDiagnostics(world), Endings(world, faults)
         self.routes = routes = [
             *VirtualMachines(world, self._provisioning, size, wait).routes(),
             *PowerRequests(world, self._provisioning, wait).routes(),
@@ -178,9 +179,9 @@ class Simulator:
             *NetworkRecords(world, size, wait).routes(),
             *Groups(world, authorization, Demolition(world, self._provisioning, authorization), size, wait).routes(),
             *Skus(world, size).routes(),
-            *ScaleSets(world, size, self._provisioning, wait).routes(),
+            *ScaleSets(world, size, self._provisioning, wait, endings).routes(),
             *ProximityPlacementGroups(world, size).routes(),
-            *CapacityReservations(world, size, wait).routes(),
+            *CapacityReservations(world, size, endings, wait).routes(),
             *AvailabilitySets(world, size).routes(),
             *Roles(world, authorization).routes(),
             *OperationRequests(world, wait).routes(),

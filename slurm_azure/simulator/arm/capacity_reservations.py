@@ -2,12 +2,13 @@
 
 What may be done when: "On-demand capacity reservation", "Modify a capacity reservation", "Overallocate a capacity reservation"
 (Microsoft Learn). More VMs than a reservation has room for may be associated with it; the rest has no guarantee.
-
-That a reservation is charged to the quotas and takes hosts away from others is not simulated: it always gets what it asks for.
+What a reservation takes of quota and hosts: world/reserved.py.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from slurm_azure.simulator.arm import asynchronous
@@ -18,7 +19,8 @@ from slurm_azure.simulator.clock import timestamp
 from slurm_azure.simulator.refusal import Refusal, invalid_parameter, missing_parameter, resource_not_found
 from slurm_azure.simulator.resource_id import COMPUTE, resource_id
 from slurm_azure.simulator.routes import Route
-from slurm_azure.simulator.world.operations import SUCCEEDED
+from slurm_azure.simulator.world import reserved
+from slurm_azure.simulator.world.endings import Endings
 from slurm_azure.simulator.world.placement_resources import CapacityReservation, CapacityReservationGroup
 from slurm_azure.simulator.world.placement_shapes import CAPACITY_RESERVATION, CAPACITY_RESERVATION_GROUP
 from slurm_azure.simulator.world.skus import Skus
@@ -33,15 +35,15 @@ _RESERVATIONS = _ONE + f"/{_INNER}"
 _RESERVATION = _RESERVATIONS + "/{capacityReservationName}"
 _FAULT_DOMAINS = 3  # platformFaultDomainCount in all of Microsoft's examples
 _ALLOCATED = ("starting", "running", "stopping", "stopped")
-_READY = [{"code": "ProvisioningState/succeeded", "level": "Info", "displayStatus": "Provisioning succeeded"}]
 _EXPAND = ("virtualMachines/$ref", "virtualMachineScaleSetVMs/$ref")
 
 
 class CapacityReservations:
     """Answers the requests on capacity reservation groups and capacity reservations. `retry_after` as everywhere (seconds)."""
 
-    def __init__(self, world: World, page_size: int, retry_after: int = 0) -> None:
+    def __init__(self, world: World, page_size: int, endings: Endings, retry_after: int = 0) -> None:
         self._world = world
+        self._endings = endings
         self._page_size = page_size
         self._retry_after = retry_after
         self._all = Collection(world, _TYPE, "capacityReservationGroupName", lambda group: group.reservation_groups, page_size)
@@ -155,7 +157,8 @@ class CapacityReservations:
     # Reservations
 
     def put(self, call: Call) -> Reply:
-        """Create (201) or update (200); asynchronous, and over at once."""
+        """Create (201) or update (200); asynchronous, and over at once. Quota is refused at once, for want of hosts the
+        operation fails."""
         group = self._all.get(call)
         body = CAPACITY_RESERVATION.body(call.json_object())
         name = call.parameters["capacityReservationName"]
@@ -164,14 +167,16 @@ class CapacityReservations:
         check_tags(body)
         _check(self._world.skus, group, name, body, location)
         if present is not None:
-            return self._begun(call, present, 200, self._change(present, body))
+            return self._change(call, present, body)
         same_kind = group.matching(body["sku"]["name"], body.get("zones", []))
         if same_kind is not None:
             message = f"Capacity reservation '{same_kind.name}' has the same VM size and zone."
             raise Refusal(409, "OperationNotAllowed", message)
         made = self._make(group, name, location, body)
+        failure = reserved.reserve(self._world, made, made.capacity)
         group.reservations[name.lower()] = made
-        return self._begun(call, made, 201, _json(made, state="Creating"))
+        shown_now = _json(made)
+        return self._begun(call, made, 201, shown_now, lambda: reserved.release(self._world, made), failure)
 
     def _make(self, group: CapacityReservationGroup, name: str, location: str, body: dict[str, Any]) -> CapacityReservation:
         now = self._world.clock.now()
@@ -187,31 +192,55 @@ class CapacityReservations:
             provisioned=now,
         )
 
-    def _begun(self, call: Call, reservation: CapacityReservation, status: int, body: dict[str, Any]) -> Reply:
-        operation = self._world.operations.begin(call.parameters["subscriptionId"], reservation.location)
-        self._world.operations.end(operation, SUCCEEDED)
+    def _begun(
+        self,
+        call: Call,
+        found: CapacityReservation,
+        status: int,
+        body: dict[str, Any],
+        undo: Callable[[], None],
+        failure: tuple[str, str] | None,
+    ) -> Reply:
+        def failed() -> None:
+            undo()
+            _ended(found, "Failed")
+
+        found.state = "Creating" if status == 201 else "Updating"
+        kind = f"CapacityReservations_{'Update' if call.method == 'PATCH' else 'CreateOrUpdate'}"
+        succeeded = partial(_ended, found, "Succeeded")
+        operation = self._endings.begin(kind, found.id, found.location, succeeded, failed, failure)
         headers = asynchronous.headers(call, operation, self._retry_after, location=False, provider=COMPUTE)
         return Reply(status, body, headers)
 
-    def _change(self, present: CapacityReservation, body: dict[str, Any]) -> dict[str, Any]:
+    def _change(self, call: Call, present: CapacityReservation, body: dict[str, Any]) -> Reply:
         """Of a reservation only the number of VMs, the tags and with them nothing else can change."""
         sku = body.get("sku", {})
         if sku.get("name", present.size).lower() != present.size.lower():
             refuse_change("sku.name", present.size, sku["name"])
         if "zones" in body:
             refuse_change("zones", present.zones, body["zones"])
-        old = dict(present.top["sku"])
-        if sku.get("capacity", present.capacity) != present.capacity:
+        before, old = present.reserved, dict(present.top["sku"])
+        number = int(sku.get("capacity", present.capacity))
+        failure = reserved.reserve(self._world, present, number)
+        if number != present.capacity:
             present.provisioned = self._world.clock.now()
         present.top = {**present.top, **top(body), "sku": {**old, **sku, "name": present.size}}
-        return _json(present)
+
+        def undo() -> None:
+            """What was there stays: "succeeds or fails in its entirety" (Create a capacity reservation)."""
+            reserved.reserve(self._world, present, before)
+            present.top = {**present.top, "sku": old}
+
+        shown_now = {**_json(present)}
+        shown_now["properties"] = {**shown_now["properties"], "provisioningState": "Updating" if failure else "Succeeded"}
+        return self._begun(call, present, 200, shown_now, undo, failure)
 
     def patch(self, call: Call) -> Reply:
         """Change tags and the number of VMs."""
         found = self._find(call)
         body = CAPACITY_RESERVATION.body(call.json_object())
         check_tags(body)
-        return Reply(200, self._change(found, body))
+        return self._change(call, found, body)
 
     def get(self, call: Call) -> Reply:
         """One reservation; with `$expand=instanceView` how full it is."""
@@ -228,10 +257,19 @@ class CapacityReservations:
         if found.vms:
             message = f"Capacity reservation '{found.name}' cannot be deleted: there are virtual machines associated with it."
             raise Refusal(409, "OperationNotAllowed", message)
-        del group.reservations[found.name.lower()]
-        operation = self._world.operations.begin(call.parameters["subscriptionId"], found.location)
-        self._world.operations.end(operation, SUCCEEDED)
+        found.state = "Deleting"
+        operation = self._endings.begin(
+            "CapacityReservations_Delete",
+            found.id,
+            found.location,
+            lambda: self._gone(group, found),
+            lambda: _ended(found, "Failed"),
+        )
         return Reply(202, None, asynchronous.headers(call, operation, self._retry_after, location=True, provider=COMPUTE))
+
+    def _gone(self, group: CapacityReservationGroup, found: CapacityReservation) -> None:
+        group.reservations.pop(found.name.lower(), None)
+        reserved.release(self._world, found)
 
     def list_reservations(self, call: Call) -> Reply:
         """The reservations of a group."""
@@ -289,13 +327,17 @@ def _group_json(group: CapacityReservationGroup, view: bool = False) -> dict[str
     return shown(group, _TYPE, properties)
 
 
-def _json(found: CapacityReservation, view: bool = False, state: str = "Succeeded") -> dict[str, Any]:
+def _ended(found: CapacityReservation, state: str) -> None:
+    found.state = state
+
+
+def _json(found: CapacityReservation, view: bool = False) -> dict[str, Any]:
     properties = {
         **found.model,
         "reservationId": found.reservation_id,
         "platformFaultDomainCount": _FAULT_DOMAINS,
         "provisioningTime": timestamp(found.provisioned),
-        "provisioningState": state,
+        "provisioningState": found.state,
         "timeCreated": timestamp(found.created),
     }
     if found.vms:
@@ -309,6 +351,11 @@ def _view(found: CapacityReservation) -> dict[str, Any]:
     """How full a reservation is: a VM takes room from when it gets a host until it is deallocated."""
     allocated = [vm for vm in found.vms.values() if vm.power in _ALLOCATED]
     return {
-        "utilizationInfo": {"currentCapacity": found.capacity, "virtualMachinesAllocated": references(allocated)},
-        "statuses": _READY,
+        "utilizationInfo": {"currentCapacity": found.reserved, "virtualMachinesAllocated": references(allocated)},
+        "statuses": _statuses(found.state),
     }
+
+
+def _statuses(state: str) -> list[dict[str, str]]:
+    level = "Error" if state == "Failed" else "Info"
+    return [{"code": f"ProvisioningState/{state.lower()}", "level": level, "displayStatus": f"Provisioning {state.lower()}"}]

@@ -19,7 +19,8 @@ from slurm_azure.simulator.refusal import Refusal, invalid_parameter, malformed,
 from slurm_azure.simulator.resource_id import COMPUTE, location_name, resource_id
 from slurm_azure.simulator.routes import Route
 from slurm_azure.simulator.world import placement
-from slurm_azure.simulator.world.operations import SUCCEEDED
+from slurm_azure.simulator.world.endings import Endings
+from slurm_azure.simulator.world.operations import Operation
 from slurm_azure.simulator.world.placement_resources import ScaleSet
 from slurm_azure.simulator.world.placement_shapes import SCALE_SET
 from slurm_azure.simulator.world.provisioning import Provisioning
@@ -41,10 +42,11 @@ _FILTER = re.compile(r"\s*'?virtualMachineScaleSet/id'?\s+eq\s+'?(?P<id>/[^']+?)
 class ScaleSets:
     """Answers the requests on scale sets. `retry_after` as everywhere (seconds)."""
 
-    def __init__(self, world: World, page_size: int, provisioning: Provisioning, retry_after: int) -> None:
+    def __init__(self, world: World, page_size: int, provisioning: Provisioning, retry_after: int, endings: Endings) -> None:
         self._world = world
         self._provisioning = provisioning
         self._retry_after = retry_after
+        self._endings = endings
         self._all = Collection(world, _TYPE, "vmScaleSetName", lambda group: group.scale_sets, page_size)
 
     def routes(self) -> list[Route]:
@@ -101,8 +103,17 @@ class ScaleSets:
         found.model = {**found.model, "proximityPlacementGroup": {"id": group.id}}
 
     def _begun(self, call: Call, found: ScaleSet, status: int, body: dict[str, Any]) -> Reply:
-        operation = self._world.operations.begin(call.parameters["subscriptionId"], found.location)
-        self._world.operations.end(operation, SUCCEEDED)
+        def ended(state: str) -> None:
+            found.state = state
+
+        found.state = "Creating" if status == 201 else "Updating"
+        operation = self._endings.begin(
+            "VirtualMachineScaleSets_CreateOrUpdate",
+            found.id,
+            found.location,
+            lambda: ended("Succeeded"),
+            lambda: ended("Failed"),
+        )
         headers = asynchronous.headers(call, operation, self._retry_after, location=False, provider=COMPUTE)
         return Reply(status, body, headers)
 
@@ -157,13 +168,25 @@ class ScaleSets:
         if found.vms and not force:
             message = f"Virtual Machine Scale Set '{found.name}' cannot be deleted: there are virtual machines in it."
             raise Refusal(409, "OperationNotAllowed", message)
-        if found.deleting is None:
-            found.deleting = self._world.operations.begin(call.parameters["subscriptionId"], found.location)
-        operation = found.deleting
+        operation = found.deleting or self._delete(found, force)
+        return Reply(202, None, asynchronous.headers(call, operation, self._retry_after, location=True, provider=COMPUTE))
+
+    def _delete(self, found: ScaleSet, force: bool) -> Operation:
+        """Begin to delete a scale set with its VMs, unless a fault lets that fail: then nothing of it is touched."""
+        kind = "VirtualMachineScaleSets_Delete"
+
+        def failed() -> None:
+            found.deleting, found.state = None, "Failed"
+
+        refused = self._endings.failing(kind, found.id, found.location, failed)
+        found.deleting = refused if refused is not None and refused.ended is None else None
+        if refused is not None:
+            return refused
+        found.deleting = operation = self._world.operations.begin(found.id.split("/")[2], found.location, kind, found.id)
         for vm in list(found.vms.values()):
             self._provisioning.delete(vm, force)
         placement.drop_if_empty(self._world, found)
-        return Reply(202, None, asynchronous.headers(call, operation, self._retry_after, location=True, provider=COMPUTE))
+        return operation
 
     def list_group(self, call: Call) -> Reply:
         """The scale sets of a resource group."""
@@ -225,10 +248,10 @@ def _defaults(model: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _json(found: ScaleSet, state: str = "Succeeded", user_data: bool = False) -> dict[str, Any]:
+def _json(found: ScaleSet, state: str = "", user_data: bool = False) -> dict[str, Any]:
     properties = {
         **_defaults(found.model),
-        "provisioningState": "Deleting" if found.deleting is not None else state,
+        "provisioningState": "Deleting" if found.deleting is not None else state or found.state,
         "uniqueId": found.unique_id,
         "timeCreated": timestamp(found.created),
     }

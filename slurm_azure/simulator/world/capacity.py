@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from slurm_azure.simulator.offering import Answer, CapacityEntry
 from slurm_azure.simulator.refusal import Refusal
 from slurm_azure.simulator.world.vm import VirtualMachine
+
+Key = tuple[str, str, str, str]
+"""Location, size (in lower case), zone ('' = none) and priority (regular, spot) of a VM."""
 
 _Key = tuple[str | None, str | None, str | None, str | None]
 
@@ -25,7 +29,7 @@ class _Hosts:
     answer: Answer | None
     taken: int = 0
 
-    def fits(self, other: tuple[str, str, str, str]) -> bool:
+    def fits(self, other: Key) -> bool:
         location, size, zone, priority = self.key
         return (
             (location is None or location == other[0])
@@ -40,7 +44,8 @@ class Capacity:
 
     def __init__(self, entries: Iterable[CapacityEntry] = ()) -> None:
         self._limits: dict[_Key, _Hosts] = {}
-        self._taken: dict[VirtualMachine, tuple[str, str, str, str]] = {}
+        self._taken: dict[VirtualMachine, Key] = {}
+        self._held: dict[Any, tuple[Key, int]] = {}
         for entry in entries:
             self.limit(
                 entry.hosts,
@@ -71,6 +76,7 @@ class Capacity:
             return
         hosts = _Hosts(key, number, answer)
         hosts.taken = sum(hosts.fits(taken) for taken in self._taken.values())
+        hosts.taken += sum(number for held, number in self._held.values() if hosts.fits(held))
         self._limits[key] = hosts
 
     def admit(self, vm: VirtualMachine) -> None:
@@ -104,6 +110,25 @@ class Capacity:
             self.free(vm)
             self._take(vm)
 
+    def has(self, vm: VirtualMachine) -> bool:
+        """Whether a VM has a host."""
+        return vm in self._taken
+
+    def hold(self, holder: object, key: Key, number: int, check: bool = True) -> tuple[str, str] | None:
+        """Keep `number` hosts free for `holder`, in place of what it held before; the error (code, message) if there are not
+        so many, unless they are its own whatever the limits, and then it holds what it did."""
+        _, before = self._held.get(holder, (key, 0))
+        if check and number > before:
+            for hosts in self._limits.values():
+                if hosts.fits(key) and hosts.taken - before + number > hosts.number:
+                    return _shortage(bool(key[2]), hosts.answer, [])
+        self._count(key, number - before)
+        if number:
+            self._held[holder] = key, number
+        else:
+            self._held.pop(holder, None)
+        return None
+
     def _for(self, vm: VirtualMachine) -> list[_Hosts]:
         if not self._limits:
             return []
@@ -116,7 +141,7 @@ class Capacity:
             self._taken[vm] = key
             self._count(key, 1)
 
-    def _count(self, key: tuple[str, str, str, str], sign: int) -> None:
+    def _count(self, key: Key, sign: int) -> None:
         for hosts in self._limits.values():
             if hosts.fits(key):
                 hosts.taken += sign
@@ -136,10 +161,16 @@ def sku_not_available(identity: str, location: str, zones: list[str] | None, sub
 
 
 def _failure(vm: VirtualMachine, answer: Answer | None) -> tuple[str, str]:
-    constraints = _constraints(vm)
-    if answer is None or answer == "SkuNotAvailable":  # the latter: the VM had a host once and wants one again
+    if answer == "SkuNotAvailable":  # the VM had a host once and wants one again
+        answer = None
+    return _shortage(bool(vm.zones), answer, _constraints(vm))
+
+
+def _shortage(zonal: bool, answer: Answer | None, constraints: list[str]) -> tuple[str, str]:
+    code: str
+    if answer is None:
         code = "OverconstrainedAllocationRequest" if constraints else "AllocationFailed"
-        code = _ZONAL[code] if vm.zones else code
+        code = _ZONAL[code] if zonal else code
     else:
         code = answer
     if code in ("AllocationFailed", "ZonalAllocationFailed"):
@@ -174,7 +205,7 @@ def _constraints(vm: VirtualMachine) -> list[str]:
     return found
 
 
-def _key(vm: VirtualMachine) -> tuple[str, str, str, str]:
+def _key(vm: VirtualMachine) -> Key:
     return (vm.location, vm.size.name.lower(), vm.zones[0] if vm.zones else "", "spot" if vm.spot else "regular")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from itertools import islice
 
 from slurm_azure.simulator.authorization import Authorization
+from slurm_azure.simulator.world import reserved
 from slurm_azure.simulator.world.operations import FAILED, SUCCEEDED, Operation
 from slurm_azure.simulator.world.provisioning import Provisioning
 from slurm_azure.simulator.world.vm import DELETING
@@ -59,6 +60,9 @@ class Demolition:
             self._world.drop_interface(interface)
         for disk in list(group.disks.values()):
             self._world.drop_disk(disk)
+        for reservations in group.reservation_groups.values():
+            for reservation in reservations.reservations.values():
+                reserved.release(self._world, reservation)
         self._drop_networks(group)
         prefix = f"{group.id}/".lower()
         for key in [key for key in self._world.identities if key.startswith(prefix)]:

@@ -10,7 +10,8 @@ from slurm_azure.simulator.world.world import World
 
 
 class Endings:
-    """Ends the operations on scale sets and capacity reservations."""
+    """Ends the operations on scale sets and capacity reservations. `kind` is the operationId of the request that begins one,
+    `resource` the id of what it is about."""
 
     def __init__(self, world: World, faults: Faults) -> None:
         self._world = world
@@ -25,16 +26,29 @@ class Endings:
         fail: Callable[[], None],
         failure: tuple[str, str] | None = None,
     ) -> Operation:
-        """Begin the operation `kind` (an operationId) on `resource` (its id); `succeed` or `fail` is called when it ends. It
-        fails with `failure` (code, message), or when and as a fault says."""
+        """Begin an operation; `succeed` or `fail` is called when it ends. It fails when and as a fault says, or with `failure`
+        (code, message)."""
+        failing = self.failing(kind, resource, location, fail, failure)
+        if failing is not None:
+            return failing
         operation = self._world.operations.begin(resource.split("/")[2], location, kind, resource)
+        succeed()
+        self._world.operations.end(operation, SUCCEEDED)
+        return operation
+
+    def failing(
+        self, kind: str, resource: str, location: str, fail: Callable[[], None], failure: tuple[str, str] | None = None
+    ) -> Operation | None:
+        """An operation that is going to fail, or has failed; None if it does not."""
         fault = self._faults.ending_of(kind, resource, location)
-        if fault is not None:
-            failure = fault.code, fault.message
+        error = failure if fault is None else (fault.code, fault.message)
+        if error is None:
+            return None
+        operation = self._world.operations.begin(resource.split("/")[2], location, kind, resource)
 
         def end() -> None:
-            (succeed if failure is None else fail)()
-            self._world.operations.end(operation, SUCCEEDED if failure is None else FAILED, failure)
+            fail()
+            self._world.operations.end(operation, FAILED, error)
 
         if fault is not None and fault.seconds:
             self._world.clock.call_later(fault.seconds, end)

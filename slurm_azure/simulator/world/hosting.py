@@ -17,7 +17,7 @@ from slurm_azure.simulator.faults.faults import NO_BOOT_FAULT, AllocationFault, 
 from slurm_azure.simulator.machines.machine import Hypervisor, Machine
 from slurm_azure.simulator.timing import Distribution, constant
 from slurm_azure.simulator.world import operations as op
-from slurm_azure.simulator.world import spot_price
+from slurm_azure.simulator.world import reserved, spot_price
 from slurm_azure.simulator.world.machine_specs import machine_spec
 from slurm_azure.simulator.world.scheduled_events import FREEZE
 from slurm_azure.simulator.world.vm import CREATING, DELETING, FAILED, SUCCEEDED, UPDATING, VirtualMachine
@@ -155,7 +155,8 @@ class Hosting:
     def _host_found(self, vm: VirtualMachine, fault: AllocationFault | None) -> None:
         failure = vm.doom if fault is None else (fault.code, fault.message)
         # That a price which has risen since the request counts is documented, for VMs that have a host; how is not.
-        failure = failure or spot_price.too_dear(self._world.prices, vm) or self._world.capacity.allocate(vm)
+        with reserved.room(self._world, vm):
+            failure = failure or spot_price.too_dear(self._world.prices, vm) or self._world.capacity.allocate(vm)
         if failure is not None:
             self._fail(vm, *failure)
             return
@@ -274,7 +275,8 @@ class Hosting:
         self._take_machine(vm, lambda: None)
 
     def _lose_host(self, vm: VirtualMachine) -> None:
-        self._world.capacity.free(vm)
+        with reserved.room(self._world, vm):
+            self._world.capacity.free(vm)
         self._world.bids.leave(vm)
         vm.hosted = False
 

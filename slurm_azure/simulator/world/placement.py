@@ -23,7 +23,7 @@ from slurm_azure.simulator.world.placement_resources import (
     ProximityPlacementGroup,
     ScaleSet,
 )
-from slurm_azure.simulator.world.vm import VirtualMachine
+from slurm_azure.simulator.world.vm import VirtualMachine, part
 
 if TYPE_CHECKING:
     from slurm_azure.simulator.world.world import ResourceGroup, World
@@ -90,6 +90,13 @@ def reserve(world: World, vm: VirtualMachine, identity: str) -> tuple[CapacityRe
         message = f"Capacity reservation group '{group.name}' has no capacity reservation for VM size '{size}' in {where}."
         raise invalid_parameter(parameter, message)
     return group, reservation
+
+
+def reservation_of(world: World, vm: VirtualMachine) -> CapacityReservation | None:
+    """The reservation that a VM falls under by its model; None if it names no group, or one without."""
+    identity = part(vm.model, "capacityReservation", "capacityReservationGroup").get("id")
+    group = reservation_group(world, identity) if isinstance(identity, str) else None
+    return group.matching(vm.model["hardwareProfile"]["vmSize"], list(vm.zones or ())) if group is not None else None
 
 
 def _reservations(world: World, vm: VirtualMachine) -> list[Placement]:

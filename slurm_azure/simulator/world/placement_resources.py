@@ -43,11 +43,12 @@ class Placement:
 
 @dataclass(slots=True, eq=False)
 class ScaleSet(Placement):
-    """A virtual machine scale set. `deleting` is the operation that began to delete it."""
+    """A virtual machine scale set. `deleting` is the operation that began to delete it, `state` its provisioning state."""
 
     unique_id: str = ""
     version: int = 1
     deleting: Operation | None = None
+    state: str = "Succeeded"
 
     @property
     def etag(self) -> str:
@@ -95,11 +96,14 @@ class AvailabilitySet(Placement):
 
 @dataclass(slots=True, eq=False)
 class CapacityReservation(Placement):
-    """Room for `capacity` VMs of one size, in one zone or in none. `vms` are those associated with it."""
+    """Room for `capacity` VMs of one size, in one zone or in none. `vms` are those associated with it; `reserved` is for how
+    many there is room indeed, `state` its provisioning state."""
 
     reservation_id: str = ""
     provisioned: float = 0.0
     version: int = 1
+    reserved: int = 0
+    state: str = "Creating"
 
     @property
     def size(self) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from slurm_azure.simulator.offering import QuotaEntry
 from slurm_azure.simulator.refusal import Refusal
@@ -45,6 +46,17 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class _Held:
+    place: tuple[str, str]
+    size: Size
+    number: int
+
+    def items(self) -> tuple[tuple[str, int], ...]:
+        cores = self.size.quota_vcpus * self.number
+        return (self.size.family, cores), (CORES, cores)
+
+
+@dataclass(frozen=True, slots=True)
 class _Charge:
     place: tuple[str, str]  # subscription and location
     size: Size
@@ -64,6 +76,7 @@ class Quotas:
         self._limits: dict[tuple[str | None, str | None, str], int] = {}
         self._used: dict[tuple[str, str], dict[str, int]] = {}
         self._charged: dict[VirtualMachine, _Charge] = {}
+        self._held: dict[Any, _Held] = {}
         for entry in entries:
             self.limit(entry.subscription, entry.location, entry.name, entry.limit)
 
@@ -109,6 +122,21 @@ class Quotas:
         if charge is not None:
             self._add(charge, -1)
 
+    def hold(self, holder: object, subscription: str, location: str, size: Size, number: int, check: bool = True) -> None:
+        """Keep the cores of `number` VMs of a size for `holder`, in place of what it held before. Raises Refusal (409
+        OperationNotAllowed), and then it holds what it did, if a limit would be exceeded, unless they are its own whatever the
+        limits. They are no VMs yet."""
+        old, new = self._held.get(holder), _Held((subscription.lower(), location), size, number)
+        if check:
+            self._check(new, dict(old.items()) if old else {})
+        if old is not None:
+            self._add(old, -1)
+        self._add(new, 1)
+        if number:
+            self._held[holder] = new
+        else:
+            self._held.pop(holder, None)
+
     def usages(self, subscription: str, location: str, families: Iterable[str]) -> list[Usage]:
         """All that is counted, the families last."""
         used = self._used.get((subscription.lower(), location), {})
@@ -117,7 +145,7 @@ class Quotas:
             for name in (CORES, MACHINES, SPOT_CORES, *families)
         ]
 
-    def _check(self, charge: _Charge, freed: dict[str, int]) -> None:
+    def _check(self, charge: _Charge | _Held, freed: dict[str, int]) -> None:
         used = self._used.get(charge.place, {})
         for name, more in charge.items():
             now = used.get(name, 0)
@@ -126,7 +154,7 @@ class Quotas:
             if needed > limit and more > freed.get(name, 0):
                 raise _exceeded(name, charge.place[1], limit, now, more - freed.get(name, 0))
 
-    def _add(self, charge: _Charge, sign: int) -> None:
+    def _add(self, charge: _Charge | _Held, sign: int) -> None:
         used = self._used.setdefault(charge.place, {})
         for name, more in charge.items():
             used[name] = used.get(name, 0) + sign * more

@@ -15,8 +15,8 @@ from slurm_azure.simulator.estate import Principal
 from slurm_azure.simulator.packing import packed, unpacked
 from slurm_azure.simulator.refusal import Refusal, invalid_parameter
 from slurm_azure.simulator.resource_id import location_name, same
-from slurm_azure.simulator.world import placement, size_rules, vm_disks, vm_interfaces, vm_request
-from slurm_azure.simulator.world.placement_resources import Placement
+from slurm_azure.simulator.world import placement, reserved, size_rules, vm_disks, vm_interfaces, vm_request
+from slurm_azure.simulator.world.placement_resources import CapacityReservation, Placement
 from slurm_azure.simulator.world.skus import Size
 from slurm_azure.simulator.world.storage_request import unmanaged
 from slurm_azure.simulator.world.vm import VirtualMachine
@@ -232,6 +232,9 @@ def _replace_model(world: World, vm: VirtualMachine, request: VmRequest, size: S
         vm.size = size
         world.capacity.resize(vm)
         world.bids.resized(vm)
+    for item in {*old_placements, *placement.placements(world, vm)}:
+        if isinstance(item, CapacityReservation):
+            reserved.settle(world, item)
 
 
 def _move(world: World, vm: VirtualMachine, before: list[Placement]) -> None:

@@ -9,7 +9,7 @@ from slurm_azure.simulator.estate import Principal
 from slurm_azure.simulator.packing import packed
 from slurm_azure.simulator.refusal import Refusal
 from slurm_azure.simulator.resource_id import COMPUTE, location_name, resource_id
-from slurm_azure.simulator.world import placement, size_rules, spot_price, vm_disks, vm_interfaces
+from slurm_azure.simulator.world import placement, reserved, size_rules, spot_price, vm_disks, vm_interfaces
 from slurm_azure.simulator.world.regions import all_regions
 from slurm_azure.simulator.world.vm import VirtualMachine
 from slurm_azure.simulator.world.vm_request import VmRequest
@@ -64,16 +64,17 @@ def _admit(world: World, vm: VirtualMachine, request: VmRequest) -> None:
     attached, placement, interfaces with their addresses."""
     spot_price.check(world.prices, vm, spot_price.CREATE)
     vm_disks.check(world, vm)
-    world.quotas.take(vm)
-    try:
-        world.capacity.admit(vm)
-        placement.join(world, vm)
-        vm.interfaces = vm_interfaces.make(world, vm, request.interfaces)
-    except Refusal:
-        placement.leave(world, vm)
-        world.capacity.free(vm)
-        world.quotas.give_back(vm)
-        raise
+    with reserved.room(world, vm):
+        world.quotas.take(vm)
+        try:
+            world.capacity.admit(vm)
+            placement.join(world, vm)
+            vm.interfaces = vm_interfaces.make(world, vm, request.interfaces)
+        except Refusal:
+            placement.leave(world, vm)
+            world.capacity.free(vm)
+            world.quotas.give_back(vm)
+            raise
 
 
 def check_location(world: World, location: str, kind: str) -> None:

@@ -11,7 +11,7 @@ from slurm_azure.simulator.clock import Clock
 from slurm_azure.simulator.estate import Estate, NetworkPlan, Principal, SubscriptionPlan
 from slurm_azure.simulator.refusal import Refusal
 from slurm_azure.simulator.resource_id import NETWORK, location_name, resource_id
-from slurm_azure.simulator.world import placement, public_addresses
+from slurm_azure.simulator.world import placement, public_addresses, reserved
 from slurm_azure.simulator.world.bids import Bids
 from slurm_azure.simulator.world.capacity import Capacity
 from slurm_azure.simulator.world.disks import Disk
@@ -193,10 +193,13 @@ class World:
         self.history.changing(vm)
         vm.group.vms.pop(vm.name.lower(), None)
         self.events.forget(vm)
+        reservation = placement.reservation_of(self, vm) if "capacityReservation" in vm.model else None
         placement.leave(self, vm)
         self.capacity.free(vm)
         self.bids.leave(vm)
         self.quotas.give_back(vm)
+        if reservation is not None:
+            reserved.settle(self, reservation)
         for interface in vm.interfaces:
             self.vms_by_address.pop(interface.ip, None)
             self.history.changing(interface)
