@@ -84,7 +84,7 @@ class InstanceMetadata:
         events = self._world.events
         first = events.asked(vm)
         if call.method == "GET":
-            return Reply(200, events.document(vm, call.api_version), delay=self._events_delay if first else 0.0)
+            return Reply(200, raw=events.text(vm, call.api_version), delay=self._events_delay if first else 0.0)
         ids = _start_requests(call.body)
         if ids is None:
             return _bad("Bad request. The body has to be StartRequests: a list of objects with an EventId each")

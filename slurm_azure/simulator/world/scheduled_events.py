@@ -6,6 +6,7 @@ hears of what, that an event starts when it is approved or its time has come, an
 
 from __future__ import annotations
 
+import json
 import math
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -70,11 +71,40 @@ class Event:
 
 @dataclass(slots=True, eq=False)
 class _Circle:
-    """VMs that hear of each other's events; `asked` is when one of them last asked (seconds since 1970)."""
+    """VMs that hear of each other's events; `asked` is when one of them last asked (seconds since 1970), `texts` what they are
+    shown at present, by version. There may be a thousand VMs, each with an event, that all ask every second."""
 
     incarnation: int = 1
-    events: list[Event] = field(default_factory=list)
+    events: dict[Event, None] = field(default_factory=dict)
+    of_vm: dict[VirtualMachine, list[Event]] = field(default_factory=dict)
     asked: float | None = None
+    texts: dict[str, bytes] = field(default_factory=dict)
+
+    def add(self, event: Event) -> None:
+        """One more event."""
+        self.events[event] = None
+        for vm in event.vms:
+            self.of_vm.setdefault(vm, []).append(event)
+        self.changed()
+
+    def drop(self, event: Event) -> None:
+        """One event less."""
+        del self.events[event]
+        for vm in event.vms:
+            self.part(event, vm)
+        self.changed()
+
+    def part(self, event: Event, vm: VirtualMachine) -> None:
+        """An event concerns a VM no longer."""
+        left = self.of_vm[vm]
+        left.remove(event)
+        if not left:
+            del self.of_vm[vm]
+
+    def changed(self) -> None:
+        """Whoever asks is shown something else from now on."""
+        self.incarnation += 1
+        self.texts.clear()
 
 
 class ScheduledEvents:
@@ -99,9 +129,7 @@ class ScheduledEvents:
         wait = MINIMUM_NOTICE[kind] if notice is None else notice
         not_before = float(math.ceil(self._clock.now() + wait))  # NotBefore is written in whole seconds
         event = Event(new_uuid(self._random).upper(), kind, tuple(vms), not_before, source, duration, begin)
-        circle = self._circles.setdefault(circle_of(vms[0]), _Circle())
-        circle.events.append(event)
-        circle.incarnation += 1
+        self._circles.setdefault(circle_of(vms[0]), _Circle()).add(event)
         event.timer = self._clock.call_later(not_before - self._clock.now(), lambda: self.start(event))
         return event
 
@@ -119,13 +147,12 @@ class ScheduledEvents:
         circle = self._circles.get(circle_of(event.vms[0]))
         if circle is not None and event in circle.events:
             _cancel(event)
-            circle.events.remove(event)
-            circle.incarnation += 1
+            circle.drop(event)
 
     def of(self, vm: VirtualMachine) -> list[Event]:
         """The events that concern `vm` itself."""
         circle = self._circles.get(circle_of(vm))
-        return [event for event in circle.events if vm in event.vms] if circle else []
+        return list(circle.of_vm.get(vm, ())) if circle else []
 
     def withdraw(self, vm: VirtualMachine) -> None:
         """What was going to happen to `vm` will not: it is on its way out. What has started goes on."""
@@ -143,6 +170,7 @@ class ScheduledEvents:
         if event.vms == (vm,):
             self.finish(event)
         else:
+            self._circles[circle_of(vm)].part(event, vm)
             event.vms = tuple(other for other in event.vms if other is not vm)
             self._changed(event)
 
@@ -157,9 +185,17 @@ class ScheduledEvents:
         self._circles.setdefault(circle_of(vm), _Circle()).asked = self._clock.now()
         return first
 
-    def document(self, vm: VirtualMachine, version: str) -> dict[str, Any]:
-        """What `vm` is shown, in the words of an api-version among VERSIONS."""
-        circle = self._circles.get(circle_of(vm)) or _Circle()
+    def text(self, vm: VirtualMachine, version: str) -> bytes:
+        """What `vm` is shown, in the words of an api-version among VERSIONS, as JSON."""
+        circle = self._circles.get(circle_of(vm))
+        if circle is None or _hears_alone(vm):
+            return _written(self._document(circle or _Circle(), vm, version))
+        found = circle.texts.get(version)
+        if found is None:
+            found = circle.texts[version] = _written(self._document(circle, vm, version))
+        return found
+
+    def _document(self, circle: _Circle, vm: VirtualMachine, version: str) -> dict[str, Any]:
         events = [event for event in circle.events if version >= _SINCE.get(event.kind, "") and _hears(vm, event)]
         return {"DocumentIncarnation": circle.incarnation, "Events": [event.as_json(version) for event in events]}
 
@@ -178,7 +214,7 @@ class ScheduledEvents:
     def _changed(self, event: Event) -> None:
         circle = self._circles.get(circle_of(event.vms[0]))
         if circle is not None:
-            circle.incarnation += 1
+            circle.changed()
 
 
 def circle_of(vm: VirtualMachine) -> str:
@@ -192,11 +228,17 @@ def circle_of(vm: VirtualMachine) -> str:
 
 
 def _hears(vm: VirtualMachine, event: Event) -> bool:
+    return vm in event.vms or not _hears_alone(vm)
+
+
+def _hears_alone(vm: VirtualMachine) -> bool:
     """GPU VMs of a scale set with one fault domain hear of their own events alone (a note of the page)."""
-    if vm in event.vms:
-        return True
     accelerated = vm.size.name.lower().startswith("standard_n")
-    return not (accelerated and "virtualMachineScaleSet" in vm.model and vm.fault_domain is None)
+    return accelerated and "virtualMachineScaleSet" in vm.model and vm.fault_domain is None
+
+
+def _written(document: dict[str, Any]) -> bytes:
+    return json.dumps(document, separators=(",", ":")).encode()
 
 
 def _cancel(event: Event) -> None:
