@@ -162,6 +162,21 @@ def test_options_of_the_query(azure: SimulatedAzure, verb: str, status: int, cod
     assert statuses(azure) == ["succeeded", "running"]
 
 
+def test_a_vm_that_was_made_for_it_hibernates(azure: SimulatedAzure) -> None:
+    """It is deallocated, says that it hibernates, is not one that can be hibernated again, and runs after a start."""
+    made(azure, "vm-2", additionalCapabilities={"hibernationEnabled": True})
+    assert post(azure, "deallocate?hibernate=true", "vm-2").status == 202
+    azure.advance(40)
+    assert statuses(azure, "vm-2") == ["succeeded", "deallocated", "Hibernated"]
+    assert post(azure, "deallocate?hibernate=true", "vm-2").code == "OperationNotAllowed"
+    assert post(azure, "start", "vm-2").status == 202
+    azure.advance(40)
+    assert statuses(azure, "vm-2") == ["succeeded", "running"]
+    post(azure, "deallocate", "vm-2")
+    azure.advance(40)
+    assert statuses(azure, "vm-2") == ["succeeded", "deallocated"]
+
+
 def test_a_vm_that_is_not_there(azure: SimulatedAzure) -> None:
     """404 ResourceNotFound."""
     assert (post(azure, "start", "absent").status, post(azure, "start", "absent").code) == (404, "ResourceNotFound")

@@ -129,6 +129,8 @@ def statuses(vm: VirtualMachine) -> list[dict[str, Any]]:
     found = [_provisioning(vm)]
     if vm.power is not None:
         found.append({"code": f"PowerState/{vm.power}", "level": "Info", "displayStatus": f"VM {vm.power}"})
+    if vm.hibernated and vm.power == "deallocated":
+        found.append({"code": "HibernationState/Hibernated", "level": "Info", "displayStatus": "VM hibernated"})
     return found
 
 

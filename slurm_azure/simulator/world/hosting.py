@@ -137,6 +137,7 @@ class Hosting:
         """Change the power state."""
         self._world.history.changing(vm)
         vm.power = power
+        vm.hibernated = vm.hibernated and power in ("deallocating", "deallocated")
         vm.changed = self._clock.now()
 
     def _after(self, vm: VirtualMachine, seconds: float, step: Callable[[], None]) -> None:

@@ -28,10 +28,10 @@ class VirtualMachine:
 
     `power` is the last part of PowerState/.. (None before it has a host), `changed` when its state last changed.
     `identities` are its managed identities; the system-assigned one has no `resource_id` of its own, but the VM's.
-    `hosted`: it has a host; `boots` counts the machines it has had, so that what an earlier one says can be told apart;
-    `fault` is what goes wrong with the present one. `timer` is the next step of its operation, `faulty` are the faults to
-    come, `awaited`: an operation or event waits for the guest to be up. `log` is what the last machine left on its console,
-    compressed.
+    `hosted`: it has a host; `hibernated`: it was deallocated that way; `boots` counts the machines it has had, so that what an
+    earlier one says can be told apart; `fault` is what goes wrong with the present one. `timer` is the next step of its
+    operation, `faulty` are the faults to come, `awaited`: an operation or event waits for the guest to be up. `log` is what the
+    last machine left on its console, compressed.
     """
 
     sequence: int
@@ -64,6 +64,7 @@ class VirtualMachine:
     booting: asyncio.Task[None] | None = None
     machine: Machine | None = field(default=None, repr=False)
     hosted: bool = False
+    hibernated: bool = False
     boots: int = 0
     fault: BootFault | None = None
     awaited: bool = False

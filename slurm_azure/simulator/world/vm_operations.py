@@ -75,20 +75,23 @@ class VmOperations(Hosting):
         self._succeed(vm)
 
     def deallocate(self, vm: VirtualMachine, hibernate: bool = False) -> op.Operation:
-        """Stop and give the host back: no longer billed for it, while quota, disks and addresses stay taken. No VM here is
-        enabled for hibernation, which is refused (the words are not documented)."""
+        """Stop and give the host back: no longer billed for it, while quota, disks and addresses stay taken.
+
+        `hibernate` needs a VM that was made for it and is running; the next start boots anew all the same, since no memory is
+        kept here ("Hibernation for Azure virtual machines"; the words of the refusals are from memory of its trouble-shooting
+        page).
+        """
         self.admit(vm, "deallocate")
-        if hibernate:
-            raise _not_allowed(
-                f"Operation 'hibernate' is not allowed on VM '{vm.name}' since it was created without hibernation."
-            )
         self._refuse_ephemeral(vm, "deallocate")
+        if hibernate:
+            _check_hibernation(vm)
         operation = self._begin(vm, UPDATING, "Deallocate")
         if self._ill_fated(vm):
             return operation
         if vm.power == "deallocated":
             self._succeed(vm)
         else:
+            vm.hibernated = hibernate
             self._release(vm)
         return operation
 
@@ -250,6 +253,15 @@ def terminate_notice(vm: VirtualMachine) -> float | None:
         return None
     minutes = _MINUTES.fullmatch(str(profile.get("notBeforeTimeout", "")))
     return min(max(60.0 * int(minutes[1]), MINIMUM_NOTICE[TERMINATE]), 900.0) if minutes else MINIMUM_NOTICE[TERMINATE]
+
+
+def _check_hibernation(vm: VirtualMachine) -> None:
+    if part(vm.model, "additionalCapabilities").get("hibernationEnabled") is not True:
+        raise _not_allowed("The Hibernate-Deallocate Operation can only be triggered on a VM that has hibernation enabled.")
+    if vm.power != "running":
+        raise _not_allowed(
+            "The Hibernate-Deallocate Operation can only be triggered on a VM that is successfully provisioned and is running."
+        )
 
 
 def _not_allowed(message: str) -> Refusal:
