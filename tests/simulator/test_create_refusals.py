@@ -52,6 +52,7 @@ CASES: list[tuple[str, Any, int, str, str]] = [
     ),
     ("properties.evictionPolicy", "Delete", 400, "EvictionPolicyCanBeSetOnlyOnAzureSpotVirtualMachines", ""),
     ("properties.billingProfile", {"maxPrice": 0}, 400, "MaxPriceValueInvalid", ""),
+    ("properties.billingProfile", {"maxPrice": 0.5}, 400, "MaxPriceIsSupportedOnlyForAzureSpotVirtualMachines", ""),
     ("properties.virtualMachineScaleSet", {"id": "/x"}, 404, "NotFound", ""),
     ("properties.storageProfile.osDisk.createOption", "Attach", 400, "InvalidParameter", "imageReference"),
     ("properties.host", {"id": "/x"}, 501, "NotImplemented", ""),

@@ -160,7 +160,7 @@ def test_if_none_match_makes_a_create_only_call(azure: SimulatedAzure) -> None:
     ("change", "target"),
     [
         ({"osProfile": {"computerName": "b", "adminUsername": "azureuser"}}, "osProfile.computerName"),
-        ({"priority": "Spot"}, "priority"),
+        ({"storageProfile": {"osDisk": {"createOption": "FromImage", "name": "another"}}}, "osDisk.name"),
     ],
 )
 def test_what_cannot_be_changed_is_refused(azure: SimulatedAzure, change: dict[str, Any], target: str) -> None:

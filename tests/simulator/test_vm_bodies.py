@@ -352,7 +352,7 @@ def test_what_was_read_can_be_put_back_without_its_image(azure: SimulatedAzure) 
     [
         ({"properties": {"osProfile": {"computerName": "other"}}}, "PropertyChangeNotAllowed"),
         ({"properties": {"storageProfile": {"imageReference": {"sku": "other"}}}}, "PropertyChangeNotAllowed"),
-        ({"properties": {"priority": "Spot"}}, "PropertyChangeNotAllowed"),
+        ({"properties": {"priority": "Spot"}}, "VMPriorityCannotBeApplied"),
         ({"zones": ["2"]}, "PropertyChangeNotAllowed"),
         ({"properties": {"networkProfile": {"networkInterfaces": [{"id": "/x"}]}}}, "OperationNotAllowed"),
         ({"properties": {"storageProfile": {"osDisk": {"createOption": "FromImage", "diskSizeGB": 1}}}}, "ResizeDiskError"),

@@ -83,7 +83,7 @@ def check_zone(skus: Skus, size: Size, identity: str, location: str, zones: list
 def check_spot(size: Size) -> None:
     """Raises Refusal for a size that cannot be Spot ("Error codes for Azure Spot Virtual Machines")."""
     if not size.has("LowPriorityCapable"):
-        message = f"Azure Spot Virtual Machine is not supported for this VM size {size.name}."
+        message = f"Azure Spot Virtual Machine isn't supported for this VM size {size.name}."
         raise Refusal(400, "AzureSpotIsNotSupportedForThisVMSize", message)
 
 

@@ -154,6 +154,7 @@ def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _refuse_changes(vm: VirtualMachine, request: VmRequest) -> None:
+    _refuse_priority(vm, request)
     for path in _FIXED:
         way = path.split(".")
         _refuse_change(path, _at(vm.model, way), _at(request.properties, way))
@@ -167,8 +168,21 @@ def _refuse_changes(vm: VirtualMachine, request: VmRequest) -> None:
     price = ("billingProfile", "maxPrice")
     new = _at(request.properties, price)
     if not deallocated and new is not None and new != _at(vm.model, price):
-        message = "The max price of an Azure Spot virtual machine can be changed only while it is deallocated."
+        message = (
+            f"Max price change isn't allowed when the VM '{vm.name}' is currently allocated. Please deallocate and try again."
+        )
         raise Refusal(409, "MaxPriceChangeNotAllowedForAllocatedVMs", message)
+
+
+def _refuse_priority(vm: VirtualMachine, request: VmRequest) -> None:
+    """A VM that was made without a priority cannot be given one (text: "Error messages for Azure Spot Virtual Machines")."""
+    wanted = request.properties.get("priority")
+    if wanted is not None and "priority" not in vm.model and wanted != "Regular":
+        message = (
+            f"The specified priority value '{wanted}' can't be applied to the Virtual Machine '{vm.name}' since no priority "
+            "was specified when the Virtual Machine was created."
+        )
+        raise Refusal(409, "VMPriorityCannotBeApplied", message)
 
 
 def _at(model: Mapping[str, Any], way: tuple[str, ...] | list[str]) -> Any:

@@ -126,6 +126,7 @@ def _check_size(properties: Mapping[str, Any]) -> None:
 
 
 def _check_priority(properties: Mapping[str, Any]) -> None:
+    """Codes and texts: "Error messages for Azure Spot Virtual Machines and scale sets", but for capacity reservations."""
     spot = properties.get("priority", "Regular") != "Regular"
     if "evictionPolicy" in properties and not spot:
         raise Refusal(
@@ -135,9 +136,16 @@ def _check_priority(properties: Mapping[str, Any]) -> None:
         )
     price = properties.get("billingProfile", {}).get("maxPrice")
     if price is not None and price <= 0 and price != -1:
-        raise Refusal(400, "MaxPriceValueInvalid", "Max price value is invalid. Use -1 or a price above 0 USD.")
+        message = (
+            "Invalid max price value. The only supported values for max price are -1 or a decimal greater than zero. Max price "
+            "value of -1 indicates the Azure Spot Virtual Machine won't be evicted for price reasons."
+        )
+        raise Refusal(400, "MaxPriceValueInvalid", message)
+    if price is not None and not spot:
+        message = "Max price is supported only for Azure Spot Virtual Machines."
+        raise Refusal(400, "MaxPriceIsSupportedOnlyForAzureSpotVirtualMachines", message)
     if spot and "availabilitySet" in properties:
-        message = "Azure Spot Virtual Machine is not supported in Availability Set."
+        message = "Azure Spot Virtual Machine isn't supported in Availability Set."
         raise Refusal(400, "AzureSpotVMNotSupportedInAvailabilitySet", message)
     if spot and "capacityReservation" in properties:
         message = "Azure Spot Virtual Machines cannot be associated with a capacity reservation group."
