@@ -44,6 +44,7 @@ from slurm_azure.simulator.clock import Clock, FastClock, RealClock
 from slurm_azure.simulator.cloud_metadata import CloudMetadata
 from slurm_azure.simulator.control import Control
 from slurm_azure.simulator.credentials import one_at_a_time
+from slurm_azure.simulator.descriptors import complain_briefly, raise_limit
 from slurm_azure.simulator.doors import Door, Service
 from slurm_azure.simulator.faults.faults import Faults
 from slurm_azure.simulator.faults.interventions import Interventions
@@ -271,6 +272,7 @@ async def serve(options: SimulatorOptions, quiet: bool = False) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
+    loop.set_exception_handler(complain_briefly())
     simulator = Simulator(options)
     try:
         found = await simulator.start()
@@ -289,4 +291,5 @@ def run(options: SimulatorOptions, quiet: bool = False) -> None:
     # Ten thousand VMs are a million objects: to look through them all takes the collector a second, in which nobody is
     # answered. Little garbage here is in cycles, so it may wait.
     gc.set_threshold(50_000, 20, 1000)
+    raise_limit()
     asyncio.run(serve(options, quiet))

@@ -262,6 +262,22 @@ def test_mistakes_in_the_estate_are_told_with_their_place(written: dict[str, Any
         offering.read(written, "estate.json")
 
 
+def test_what_is_said_of_sizes_that_there_are_not_is_told() -> None:
+    """A typing error in the name of a size is told at the start; it would make a limit without effect."""
+    own = SizeEntry("Standard_X6", like="standard_d4S_v5")
+    said = {
+        "restrictions": [{"size": "Standard_A0"}, {"size": "Standard_D2s_v55"}],
+        "capacity": [{"hosts": 1}, {"hosts": 1, "size": "Standard_X6"}, {"hosts": 1, "size": "Standard_X7"}],
+        "prices": [{"size": "D2s_v5", "spot": 1}],
+    }
+    with pytest.raises(ConfigError) as refused:
+        Skus([own]).check(offering.read(said, "estate.json"))
+    places = ("restrictions[1].size", "capacity[2].size", "prices[0].size")
+    assert [line.partition(": ")[2].partition(": ")[0] for line in str(refused.value).splitlines()] == list(places)
+    with pytest.raises(ConfigError, match="Standard_X6 cannot be like Standard_D4s_v55"):
+        Skus([SizeEntry("Standard_X6", like="Standard_D4s_v55")])
+
+
 def test_the_table_is_shipped() -> None:
     """Each row says where it comes from, and the file says what that means."""
     document = json.loads((Path(module.__file__).parent / "skus.json").read_text())

@@ -14,7 +14,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from slurm_azure.simulator.offering import Restriction, SizeEntry
+from slurm_azure.errors import ConfigError
+from slurm_azure.simulator.offering import CapacityEntry, Offering, PriceEntry, Restriction, SizeEntry
 
 WITHOUT_ZONES = frozenset(
     """
@@ -83,6 +84,19 @@ class Skus:
         for restriction in restrictions:
             self._restrictions.setdefault(restriction.size.lower(), []).append(restriction)
 
+    def check(self, said: Offering) -> None:
+        """Raise ConfigError if an estate says something of a size that there is not: it would be without any effect."""
+        lists: dict[str, tuple[Restriction | CapacityEntry | PriceEntry, ...]]
+        lists = {"restrictions": said.restrictions, "capacity": said.capacity, "prices": said.prices}
+        mistakes = [
+            f"{name}[{number}].size: {entry.size} is not among the sizes"
+            for name, entries in lists.items()
+            for number, entry in enumerate(entries)
+            if entry.size is not None and self.find(entry.size) is None
+        ]
+        if mistakes:
+            raise ConfigError("estate", mistakes)
+
     def find(self, name: str) -> Size | None:
         """The size of that name, in whatever case."""
         return self._sizes.get(name.lower())
@@ -150,8 +164,10 @@ def _from_row(row: Mapping[str, Any], locations: frozenset[str] | None = None) -
 
 
 def _from_estate(entry: SizeEntry) -> Size:
-    """A size of the estate: like the one it is `like`, but for what it says itself."""
+    """A size of the estate: like the one it is `like`, but for what it says itself. Raises ConfigError if that is none."""
     model = _table().get((entry.like or "").lower())
+    if entry.like is not None and model is None:
+        raise ConfigError("estate", [f"sizes: {entry.name} cannot be like {entry.like}, which is not in the table of sizes"])
     tier, _, size = entry.name.partition("_")
     has = dict(model.capabilities) if model else dict(_PLAIN)
     given = {"vCPUs": entry.vcpus, "vCPUsAvailable": entry.vcpus, "MemoryGB": entry.memory_gib}

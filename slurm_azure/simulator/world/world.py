@@ -72,6 +72,7 @@ class World:
         self.operations = Operations(clock, source)
         offering = estate.offering
         self.skus = Skus(offering.sizes, offering.restrictions)
+        self.skus.check(offering)
         self.quotas = Quotas(offering.quotas)
         self.capacity = Capacity(offering.capacity)
         self.bids = Bids()
