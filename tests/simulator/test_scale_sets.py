@@ -223,27 +223,40 @@ def test_a_set_of_another_region_is_refused(azure: SimulatedAzure) -> None:
     assert put_member(azure, "vm-1").code == "InvalidParameter"
 
 
-def test_a_set_has_room_for_a_thousand() -> None:
-    """The documented maximum; a VM that goes makes room."""
+@pytest.mark.parametrize(
+    ("size", "fault_domains", "most"),
+    [
+        ("Standard_D2ds_v5", 1, 1000),
+        ("Standard_D2ds_v5", 3, 1000),
+        ("Standard_HB120rs_v3", 1, 1000),
+        ("Standard_HC44rs", 2, 200),
+    ],
+)
+def test_a_set_has_room_for_so_many(size: str, fault_domains: int, most: int) -> None:
+    """The documented maximum, which is smaller with fault domains and a size that cannot be paused for updates; a VM that goes
+    makes room."""
     network = NetworkPlan("vnet", "g", (SubnetPlan("burst", ipaddress.IPv4Network("10.0.0.0/16")),))
     plan = SubscriptionPlan("s", "s", {"g": "westeurope"}, (network,), ())
     world = World(Estate("t", "westeurope", (plan,), (), ()), ManualClock(), random.Random(1))
     group = world.group("s", "g")
     identity = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachineScaleSets/flex"
     group.scale_sets["flex"] = ScaleSet(1, identity, "flex", "westeurope", 0.0, {}, {"orchestrationMode": "Flexible"})
+    group.scale_sets["flex"].model["platformFaultDomainCount"] = fault_domains
     body = copy.deepcopy(GOOD)
     del body["zones"], body["properties"]["storageProfile"]["osDisk"]["name"]
-    body["properties"]["virtualMachineScaleSet"] = {"id": identity}
+    del body["properties"]["storageProfile"]["osDisk"]["diffDiskSettings"], body["properties"]["priority"]
+    del body["properties"]["evictionPolicy"], body["properties"]["billingProfile"]
+    body["properties"] |= {"virtualMachineScaleSet": {"id": identity}, "hardwareProfile": {"vmSize": size}}
 
     def make(number: int) -> VirtualMachine:
         return vm_factory.make(world, group, f"vm-{number}", vm_request.read(f"vm-{number}", body))
 
-    made = [make(number) for number in range(1000)]
+    made = [make(number) for number in range(most)]
     with pytest.raises(Refusal) as caught:
-        make(1000)
-    assert (caught.value.status, caught.value.code, len(group.vms)) == (409, "OperationNotAllowed", 1000)
+        make(most)
+    assert (caught.value.status, caught.value.code, len(group.vms)) == (409, "OperationNotAllowed", most)
     world.drop_vm(made[0])
-    assert make(1000).name == "vm-1000"
+    assert make(most).name == f"vm-{most}"
 
 
 def test_an_existing_vm_cannot_join(azure: SimulatedAzure) -> None:

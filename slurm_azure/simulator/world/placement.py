@@ -28,7 +28,9 @@ from slurm_azure.simulator.world.vm import VirtualMachine, part
 if TYPE_CHECKING:
     from slurm_azure.simulator.world.world import ResourceGroup, World
 
-MAX_INSTANCES = 1000  # of a scale set: "Orchestration modes for Virtual Machine Scale Sets"
+# Of a scale set; the second where it has fault domains and a VM's size cannot be paused for updates: "Orchestration modes for
+# Virtual Machine Scale Sets".
+MAX_INSTANCES, MAX_INSTANCES_IN_FAULT_DOMAINS = 1000, 200
 MAX_IN_AVAILABILITY_SET = 200  # "Azure subscription and service limits"
 STAYING = (ScaleSet, AvailabilitySet)  # a VM is in these for life
 
@@ -155,12 +157,18 @@ def _scale(world: World, vm: VirtualMachine) -> list[Placement]:
         raise invalid_parameter("virtualMachineScaleSet.id", message)
     _check_scale_set_zone(vm, found)
     _check_scale_set_proximity(vm, found)
-    if len(found.vms) >= MAX_INSTANCES:
-        message = f"The maximum number of VMs in virtual machine scale set '{found.name}' is {MAX_INSTANCES}."
+    most = _most_instances(vm, found)
+    if len(found.vms) >= most:
+        message = f"The maximum number of VMs in virtual machine scale set '{found.name}' is {most}."
         raise Refusal(409, "OperationNotAllowed", message)
     vm.fault_domain = _fault_domain(vm.model.get("platformFaultDomain"), found)
     vm.model["virtualMachineScaleSet"] = {"id": found.id}
     return [found]
+
+
+def _most_instances(vm: VirtualMachine, found: ScaleSet) -> int:
+    spread = found.fault_domains > 1 and not vm.size.has("MemoryPreservingMaintenanceSupported")
+    return MAX_INSTANCES_IN_FAULT_DOMAINS if spread else MAX_INSTANCES
 
 
 def _check_scale_set_zone(vm: VirtualMachine, found: ScaleSet) -> None:
