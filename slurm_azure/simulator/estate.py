@@ -165,8 +165,10 @@ def load(file: Path | None, folder: Path) -> Estate:
         return _Reader("default estate", folder).estate(DEFAULT)
     try:
         written = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(str(file), [f"cannot be read: {error}"]) from None
+    except OSError as error:
+        raise ConfigError(str(file), [f"cannot be read: {error.strerror}; --estate names the file"]) from None
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(str(file), [f"cannot be read, since it is no JSON: {error}"]) from None
     return _Reader(str(file), file.parent).estate(written)
 
 
@@ -387,9 +389,7 @@ class _Reader:
         try:
             return content.decode()
         except UnicodeDecodeError:
-            raise self._mistake(
-                where, "the file is not text (UTF-8); for other secrets of a vault there is encoding: base64"
-            ) from None
+            raise self._mistake(where, "the file is not text (UTF-8); a secret of a vault may say encoding: base64") from None
 
     def _file(self, name: Any, where: str, generate: bool, make: credentials.Maker) -> bytes:
         if not isinstance(name, str):

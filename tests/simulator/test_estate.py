@@ -135,8 +135,13 @@ def test_a_group_has_a_region_of_its_own(tmp_path: Path) -> None:
 def test_a_file_that_is_no_json_is_told(tmp_path: Path) -> None:
     """An unreadable estate is a ConfigError, not a traceback."""
     (tmp_path / "e.json").write_text("{")
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match="cannot be read, since it is no JSON"):
         load(tmp_path / "e.json", tmp_path)
+    (tmp_path / "e.json").write_text("[" * 100_000)
+    with pytest.raises(ConfigError, match="cannot be read, since it is no JSON"):
+        load(tmp_path / "e.json", tmp_path)
+    with pytest.raises(ConfigError, match="absent.json: cannot be read: No such file or directory; --estate names"):
+        load(tmp_path / "absent.json", tmp_path)
 
 
 ROLE = {"Name": "r", "Actions": ["*/read"], "AssignableScopes": ["/subscriptions/s"]}
