@@ -133,6 +133,30 @@ def test_an_interface_changes_its_address(azure: SimulatedAzure) -> None:
     assert len(subnet["ipConfigurations"]) == 3
 
 
+def test_a_block_of_addresses_beside_the_first(azure: SimulatedAzure) -> None:
+    """As in Microsoft's example: a second configuration with a prefix length alone has an aligned block of the same subnet,
+    which others do not get an address from, and which is free again afterwards."""
+    path = f"{azure.group_path}/providers/Microsoft.Network/networkInterfaces/blocks"
+    primary = {"name": "one", "properties": {"subnet": {"id": azure.subnet_id}}}
+    block = {"name": "two", "properties": {"privateIPAddressPrefixLength": 28}}
+    body = {"location": "westeurope", "properties": {"ipConfigurations": [primary, block]}}
+    for _ in range(2):
+        shown = arm(azure, "PUT", path, body).body["properties"]["ipConfigurations"][1]["properties"]
+        assert (shown["privateIPAddress"], shown["privateIPAddressPrefixLength"]) == ("127.66.0.16/28", 28)
+        assert shown["subnet"]["id"] == azure.subnet_id
+    others = [arm(azure, "PUT", f"{path}{n}", body | {"properties": {"ipConfigurations": [primary]}}).body for n in range(20)]
+    taken = [nic["properties"]["ipConfigurations"][0]["properties"]["privateIPAddress"] for nic in others]
+    assert taken == [f"127.66.0.{n}" for n in (*range(5, 16), *range(32, 41))]
+    assert arm(azure, "DELETE", path).status == 202
+    again = body | {"properties": {"ipConfigurations": [primary, block]}}
+    assert arm(azure, "PUT", path, again).status == 201
+    refused = arm(azure, "PUT", path + "x", body | {"properties": {"ipConfigurations": [block]}})
+    assert (refused.status, refused.code) == (400, "SubnetIsRequired")
+    whole = {"name": "one", "properties": {"subnet": {"id": azure.subnet_id}, "privateIPAddressPrefixLength": 28}}
+    refused = arm(azure, "PUT", path + "x", body | {"properties": {"ipConfigurations": [whole]}})
+    assert (refused.status, refused.code) == (400, "InvalidRequestFormat")
+
+
 def test_a_vm_takes_an_interface_with_a_static_address(azure: SimulatedAzure) -> None:
     """What an inline interface cannot have: the address is the VM's, and the interface stays after it."""
     network(azure, ("a", "10.9.0.0/24"))

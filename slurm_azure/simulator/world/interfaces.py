@@ -19,18 +19,23 @@ from slurm_azure.simulator.world.world import ResourceGroup, World
 
 _SHOWN = (
     "applicationSecurityGroups", "applicationGatewayBackendAddressPools", "loadBalancerBackendAddressPools",
-    "loadBalancerInboundNatRules", "publicIPAddress",
+    "loadBalancerInboundNatRules", "publicIPAddress", "privateIPAddressPrefixLength",
 )  # fmt: skip
+
+
+_BLOCK = 28
 
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """One ip configuration of a body; `address` is None where Azure is to choose."""
+    """One ip configuration of a body; `address` is None where Azure is to choose, `length` the prefix length of a
+    block of addresses."""
 
     name: str
     subnet: Subnet
     address: ipaddress.IPv4Address | None
     settings: Mapping[str, Any]
+    length: int | None = None
 
 
 def put(world: World, group: ResourceGroup, name: str, body: Mapping[str, Any]) -> NetworkInterface:
@@ -55,40 +60,57 @@ def put(world: World, group: ResourceGroup, name: str, body: Mapping[str, Any]) 
 def _read(
     world: World, identity: str, location: str, properties: Mapping[str, Any], known: NetworkInterface | None
 ) -> list[_Wanted]:
-    found = [_configuration(world, identity, location, item, known) for item in items(properties, "ipConfigurations")]
+    written = items(properties, "ipConfigurations")
+    named = next((place for item in written if (place := _place(member(item, "properties")))), None)
+    present = known.subnet.id if known else None
+    found = [_configuration(world, identity, location, item, present, named) for item in written]
     if not found:
         message = f"Network interface {identity} must have one or more IP configurations."
         raise Refusal(400, "NetworkInterfaceMustHaveAtLeastOneIpConfiguration", message)
-    primary = [item for item in items(properties, "ipConfigurations") if member(item, "properties").get("primary") is True]
+    primary = [item for item in written if member(item, "properties").get("primary") is True]
     if primary:
         first = str(primary[0].get("name"))
         found.sort(key=lambda one: one.name != first)
+    if found[0].length is not None:
+        message = f"The primary IP configuration of network interface {identity} cannot be a block of addresses."
+        raise Refusal(400, "InvalidRequestFormat", message)
     _check_references(world, identity, properties)
     return found
 
 
 def _configuration(
-    world: World, identity: str, location: str, item: Mapping[str, Any], known: NetworkInterface | None
+    world: World, identity: str, location: str, item: Mapping[str, Any], present: str | None, named: str | None
 ) -> _Wanted:
+    """`present` is the id of the subnet that the interface has; `named` that of the first one named: a block comes from there
+    unless it names another, as in Microsoft's example NetworkInterfaceCreate."""
     name, wanted = text(item, "name", "name"), member(item, "properties")
     if name is None:
         raise malformed("Required property 'name' not found in JSON. Path 'properties.ipConfigurations'")
-    place = text(member(wanted, "subnet"), "id", "subnet.id")
-    if place is None and known is not None:
-        place = known.subnet.id
+    length = _length(wanted)
+    place = _place(wanted) or present or (named if length else None)
     if place is None:
         message = f"Subnet reference in IP configuration {identity}/ipConfigurations/{name} is required."
         raise Refusal(400, "SubnetIsRequired", message)
     subnet = world.subnets.get(place.lower())
     if subnet is None or subnet.location != location:
         raise invalid_reference(place, identity)
-    if wanted.get("privateIPAddressPrefixLength") is not None:
-        raise not_simulated("An ip configuration with a whole prefix (privateIPAddressPrefixLength)")
     settings = {key: wanted[key] for key in _SHOWN if key in wanted}
     method = text(wanted, "privateIPAllocationMethod", "privateIPAllocationMethod") or "Dynamic"
     settings["privateIPAllocationMethod"] = method.title()
     address = _static(subnet, text(wanted, "privateIPAddress", "privateIPAddress")) if method.lower() == "static" else None
-    return _Wanted(name, subnet, address, settings)
+    return _Wanted(name, subnet, address, settings, length)
+
+
+def _place(wanted: Mapping[str, Any]) -> str | None:
+    return text(member(wanted, "subnet"), "id", "subnet.id")
+
+
+def _length(wanted: Mapping[str, Any]) -> int | None:
+    """The length that makes a block of an address; blocks are "IPv4: /28" ("Assign multiple IP addresses")."""
+    length = wanted.get("privateIPAddressPrefixLength")
+    if length is not None and (length != _BLOCK or str(wanted.get("privateIPAllocationMethod", "")).lower() == "static"):
+        raise not_simulated(f"A block of addresses other than one of prefix length {_BLOCK} that Azure chooses")
+    return length
 
 
 def _static(subnet: Subnet, written: str | None) -> ipaddress.IPv4Address:
@@ -129,13 +151,17 @@ def _take(identity: str, wanted: Sequence[_Wanted]) -> tuple[IpConfiguration, ..
     taken: list[IpConfiguration] = []
     try:
         for one in wanted:
-            ip = one.subnet.take_address() if one.address is None else _reserve(identity, one)
+            ip = _chosen(one) if one.address is None else _reserve(identity, one)
             taken.append(IpConfiguration(one.name, one.subnet, ip, one.settings))
     except Refusal:
         for configuration in taken:
             configuration.subnet.addresses.give_back(configuration.ip)
         raise
     return tuple(taken)
+
+
+def _chosen(wanted: _Wanted) -> str:
+    return wanted.subnet.take_address() if wanted.length is None else wanted.subnet.take_block(wanted.length)
 
 
 def _reserve(identity: str, wanted: _Wanted) -> str:
@@ -208,7 +234,8 @@ def _replace(known: NetworkInterface, identity: str, wanted: Sequence[_Wanted]) 
 
 def _kept(wanted: _Wanted, had: Sequence[IpConfiguration]) -> IpConfiguration | None:
     for old in had:
-        if old.name == wanted.name and old.subnet is wanted.subnet and wanted.address in (None, ipaddress.IPv4Address(old.ip)):
+        stays = wanted.address is None or str(wanted.address) == old.ip
+        if old.name == wanted.name and old.subnet is wanted.subnet and stays and ("/" in old.ip) == (wanted.length is not None):
             return IpConfiguration(old.name, old.subnet, old.ip, wanted.settings)
     return None
 

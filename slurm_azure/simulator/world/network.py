@@ -54,9 +54,26 @@ class Addresses:
         heapq.heapify(self._returned)
         return True
 
+    def take_block(self, length: int) -> str | None:
+        """The first block of that prefix length of which nothing is taken, such as 10.0.0.16/28; None if there is none."""
+        size, returned = 1 << (32 - length), set(self._returned)
+        for start in range(-(-self._first // size) * size, self._end - size + 1, size):
+            numbers = range(start, start + size)
+            if all(number in returned if number < self._next else number not in self._ahead for number in numbers):
+                for number in numbers:
+                    self.reserve(ipaddress.IPv4Address(number))
+                return f"{ipaddress.IPv4Address(start)}/{length}"
+        return None
+
     def give_back(self, address: str) -> None:
-        """An address is free again."""
-        number = int(ipaddress.IPv4Address(address))
+        """An address, or each one of a block, is free again."""
+        if "/" not in address:
+            self._give_back(int(ipaddress.IPv4Address(address)))
+            return
+        for one in ipaddress.IPv4Network(address):
+            self._give_back(int(one))
+
+    def _give_back(self, number: int) -> None:
         if number in self._ahead:
             self._ahead.discard(number)
         else:
@@ -82,13 +99,16 @@ class Subnet:
 
     def take_address(self) -> str:
         """An address for an interface; raises Refusal (400 SubnetIsFull, text as the Network resource provider gives it)."""
-        address = self.addresses.take()
+        return self._taken(self.addresses.take(), 1)
+
+    def take_block(self, length: int) -> str:
+        """A block of addresses with a prefix of that length; raises Refusal as `take_address`."""
+        return self._taken(self.addresses.take_block(length), 1 << (32 - length))
+
+    def _taken(self, address: str | None, wanted: int) -> str:
         if address is None:
-            raise Refusal(
-                400,
-                "SubnetIsFull",
-                f"Subnet {self.name} with address prefix {self.prefix} does not have enough capacity for 1 IP addresses.",
-            )
+            lacks = f"does not have enough capacity for {wanted} IP addresses."
+            raise Refusal(400, "SubnetIsFull", f"Subnet {self.name} with address prefix {self.prefix} {lacks}")
         return address
 
 
@@ -99,7 +119,8 @@ def new_subnet(identity: str, name: str, location: str, prefix: ipaddress.IPv4Ne
 
 @dataclass(frozen=True, slots=True)
 class IpConfiguration:
-    """An address of an interface; `settings` are further properties that it shows (pools, security groups)."""
+    """An address of an interface, or a block of them (10.0.0.16/28); `settings` are further properties that it shows (pools,
+    security groups)."""
 
     name: str
     subnet: Subnet
