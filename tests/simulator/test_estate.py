@@ -140,7 +140,7 @@ def test_a_file_that_is_no_json_is_told(tmp_path: Path) -> None:
     (tmp_path / "e.json").write_text("[" * 100_000)
     with pytest.raises(ConfigError, match="cannot be read, since it is no JSON"):
         load(tmp_path / "e.json", tmp_path)
-    with pytest.raises(ConfigError, match="absent.json: cannot be read: No such file or directory; --estate names"):
+    with pytest.raises(ConfigError, match=r"absent\.json: cannot be read: No such file or directory; --estate names"):
         load(tmp_path / "absent.json", tmp_path)
 
 
