@@ -137,13 +137,15 @@ def test_a_block_of_addresses_beside_the_first(azure: SimulatedAzure) -> None:
     """As in Microsoft's example: a second configuration with a prefix length alone has an aligned block of the same subnet,
     which others do not get an address from, and which is free again afterwards."""
     path = f"{azure.group_path}/providers/Microsoft.Network/networkInterfaces/blocks"
-    primary = {"name": "one", "properties": {"subnet": {"id": azure.subnet_id}}}
+    gateway = {"id": "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/loadBalancers/l/frontendIPConfigurations/f"}
+    primary = {"name": "one", "properties": {"subnet": {"id": azure.subnet_id}, "gatewayLoadBalancer": gateway}}
     block = {"name": "two", "properties": {"privateIPAddressPrefixLength": 28}}
     body = {"location": "westeurope", "properties": {"ipConfigurations": [primary, block]}}
     for _ in range(2):
         shown = arm(azure, "PUT", path, body).body["properties"]["ipConfigurations"][1]["properties"]
         assert (shown["privateIPAddress"], shown["privateIPAddressPrefixLength"]) == ("127.66.0.16/28", 28)
         assert shown["subnet"]["id"] == azure.subnet_id
+    assert arm(azure, "GET", path).body["properties"]["ipConfigurations"][0]["properties"]["gatewayLoadBalancer"] == gateway
     others = [arm(azure, "PUT", f"{path}{n}", body | {"properties": {"ipConfigurations": [primary]}}).body for n in range(20)]
     taken = [nic["properties"]["ipConfigurations"][0]["properties"]["privateIPAddress"] for nic in others]
     assert taken == [f"127.66.0.{n}" for n in (*range(5, 16), *range(32, 41))]
@@ -232,6 +234,16 @@ def test_each_kind_is_listed_and_tagged(azure: SimulatedAzure, kind: str) -> Non
     assert arm(azure, "GET", f"{NETWORK}/{kind}").body["value"] == [alone]
     everywhere = arm(azure, "GET", f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Network/{kind}").body["value"]
     assert alone in everywhere
+
+
+def test_a_subnet_shows_its_prefix_in_the_form_it_was_sent(azure: SimulatedAzure) -> None:
+    """A list of prefixes stays a list, as in Microsoft's example VirtualNetworkCreateSubnetWithAddressPrefixes."""
+    path = f"{azure.group_path}/providers/Microsoft.Network/virtualNetworks/listed"
+    subnets = [{"name": "s", "properties": {"addressPrefixes": ["10.0.0.0/28"]}}]
+    space = {"addressSpace": {"addressPrefixes": ["10.0.0.0/16"]}, "subnets": subnets}
+    shown = arm(azure, "PUT", path, {"location": "westeurope", "properties": space}).body["properties"]["subnets"][0]
+    assert shown["properties"]["addressPrefixes"] == ["10.0.0.0/28"]
+    assert "addressPrefix" not in shown["properties"]
 
 
 def test_the_subnets_of_a_network_are_listed(azure: SimulatedAzure) -> None:

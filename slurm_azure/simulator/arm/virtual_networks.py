@@ -37,7 +37,7 @@ _NETWORK_SETTINGS = (
 _SUBNET_SETTINGS = (
     "networkSecurityGroup", "routeTable", "natGateway", "serviceEndpoints", "serviceEndpointPolicies", "delegations",
     "ipAllocations", "privateEndpointNetworkPolicies", "privateLinkServiceNetworkPolicies", "sharingScope",
-    "defaultOutboundAccess",
+    "defaultOutboundAccess", "addressPrefixes",
 )  # fmt: skip
 
 
@@ -243,6 +243,8 @@ def subnet_json(subnet: Subnet) -> dict[str, Any]:
         "privateLinkServiceNetworkPolicies": "Enabled",
         **subnet.settings,
     }
+    if "addressPrefixes" in subnet.settings:  # one of the two is shown: the one that was sent
+        del properties["addressPrefix"]
     used = [{"id": f"{nic.id}/ipConfigurations/{nic.configuration}"} for nic in subnet.interfaces.values()]
     if used:
         properties["ipConfigurations"] = used

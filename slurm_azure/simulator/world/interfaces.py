@@ -20,6 +20,7 @@ from slurm_azure.simulator.world.world import ResourceGroup, World
 _SHOWN = (
     "applicationSecurityGroups", "applicationGatewayBackendAddressPools", "loadBalancerBackendAddressPools",
     "loadBalancerInboundNatRules", "publicIPAddress", "privateIPAddressPrefixLength",
+    "gatewayLoadBalancer",
 )  # fmt: skip
 
 
