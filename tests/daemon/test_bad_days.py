@@ -37,14 +37,14 @@ RESUME_TIMEOUT = 400.0
 # Seconds from the beginning. What is lost, reset or delayed hits creates, deletes, lists and looks alike unless told.
 BAD_DAY: list[dict[str, Any]] = [
     {"name": "no tokens", "what": {"kind": "login_down"}, "until": 20},
-    {"name": "storm", "what": {"kind": "storm", "statuses": [500, 502, 503]}, "probability": 0.7, "after": 25, "until": 50},
-    {"name": "second storm", "what": {"kind": "storm", "body": "json"}, "probability": 0.7, "after": 150, "until": 170},
+    {"name": "storm", "what": {"kind": "storm", "statuses": [500, 502, 503]}, "probability": 0.6, "after": 25, "until": 100},
+    {"name": "second storm", "what": {"kind": "storm", "body": "json"}, "probability": 0.7, "after": 170, "until": 195},
     {"name": "reset before", "what": {"kind": "reset", "when": "before"}, "probability": 0.05},
     {"name": "reset after", "what": {"kind": "reset", "when": "after"}, "operation": ["creates", "deletes"], "every": 9},
     {"name": "lost", "what": {"kind": "lost", "when": "after"}, "operation": "creates", "every": 11, "count": 4},
     {"name": "lost deletes", "what": {"kind": "lost", "when": "after"}, "operation": "deletes", "every": 13, "count": 3},
     {"name": "garbage", "what": {"kind": "garbage", "form": "truncated"}, "operation": ["creates", "lists"], "every": 10},
-    {"name": "busy", "what": {"kind": "another_client", "requests": 200}, "after": 10, "interval": 4, "until": 90},
+    {"name": "busy", "what": {"kind": "another_client", "requests": 200}, "after": 10, "interval": 4, "until": 130},
     {"name": "busy too", "what": {"kind": "another_client", "requests": 200, "budget": "deletes"}, "interval": 4, "until": 250},
     {"name": "refused", "what": "SkuNotAvailable", "every": 12, "count": 3},
     {"name": "conflict", "what": "Conflict", "every": 15, "count": 2},
