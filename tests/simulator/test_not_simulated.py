@@ -19,6 +19,7 @@ PARAMETERS = {
     "vmssExtensionName": "x",
     "instanceId": "0",
     "availabilitySetName": "x",
+    "diskName": "x",
 }
 ROUTES = not_simulated.routes()
 

@@ -132,7 +132,13 @@ def _of_instances() -> list[Route]:
 def _others() -> list[Route]:
     sets = "/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}/providers/Microsoft.Compute/availabilitySets"
     sizes = "Microsoft.Compute/availabilitySets/vmSizes/read"
+    kind = "Microsoft.Compute/disks"
+    disk = f"/subscriptions/{{subscriptionId}}/resourceGroups/{{resourceGroupName}}/providers/{kind}/{{diskName}}"
     return [
+        _route("PUT", disk, "Disks_CreateOrUpdate", f"{kind}/write"),
+        _route("PATCH", disk, "Disks_Update", f"{kind}/write"),
+        _route("POST", disk + "/beginGetAccess", "Disks_GrantAccess", f"{kind}/beginGetAccess/action"),
+        _route("POST", disk + "/endGetAccess", "Disks_RevokeAccess", f"{kind}/endGetAccess/action"),
         _route("GET", sets + "/{availabilitySetName}/vmSizes", "AvailabilitySets_ListAvailableSizes", sizes),
         _route("GET", "/providers/Microsoft.Compute/operations", "Operations_List", "Microsoft.Compute/operations/read"),
     ]
