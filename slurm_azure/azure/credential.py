@@ -11,6 +11,7 @@ import os
 import stat
 import threading
 from collections.abc import Callable
+from json import JSONDecodeError
 from time import monotonic
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -25,6 +26,7 @@ from azure.identity import (
     ManagedIdentityCredential,
     WorkloadIdentityCredential,
 )
+from msal.exceptions import MsalServiceError  # type: ignore[import-untyped]  # comes without types
 
 from slurm_azure.azure.failures import one_line
 from slurm_azure.config import Azure
@@ -235,6 +237,9 @@ def _explain(error: Exception) -> CredentialRefused | CloudUnreachable:
     for _ in range(8):  # azure-identity wraps what happened, often twice
         if isinstance(cause, ServiceRequestError | ServiceResponseError):
             return CloudUnreachable(f"no token: the identity endpoint does not answer: {words}")
+        # A no of the authority is an answer in JSON, which MSAL hands on; these two are a 5xx, and what is no JSON.
+        if isinstance(cause, MsalServiceError | JSONDecodeError):
+            return CloudUnreachable(f"no token: the identity endpoint is in trouble: {words}")
         if cause is None:
             break
         cause = cause.__cause__ or cause.__context__

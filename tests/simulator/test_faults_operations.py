@@ -87,7 +87,10 @@ def test_a_start_times_out_and_creates_do_not(azure: SimulatedAzure) -> None:
     azure.advance(8)
     assert status(azure, begun)["error"]["code"] == "VMStartTimedOut"
     azure.advance(30)
-    assert [(vm["provisioningState"], vm["powerState"]) for vm in azure.vms()] == [("Failed", "running"), ("Succeeded", "running")]
+    assert [(vm["provisioningState"], vm["powerState"]) for vm in azure.vms()] == [
+        ("Failed", "running"),
+        ("Succeeded", "running"),
+    ]
 
 
 def test_a_delete_fails_in_the_end_by_the_same_means(azure: SimulatedAzure) -> None:

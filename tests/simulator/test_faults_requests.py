@@ -402,6 +402,15 @@ def test_the_token_endpoint_fails(azure: SimulatedAzure, what: dict[str, Any], s
     assert status != 401 or "AADSTS7000215" in str(caught.value)
 
 
+def test_a_secret_that_is_no_longer_known_is_told_without_being_asked_for(azure: SimulatedAzure) -> None:
+    """Of all that a client asks of Entra ID, invalid_client spoils the request for a token alone."""
+    put(azure, {"what": {"kind": "login_down", "how": "invalid_client"}})
+    credential = azure.credential(retry_total=0)
+    with pytest.raises(ClientAuthenticationError, match="AADSTS7000215"):
+        credential.get_token("https://management.azure.com/.default")
+    credential.close()
+
+
 def test_the_token_endpoint_resets_or_is_slow(slow_azure: SimulatedAzure) -> None:
     """RST; or the token after 30 s."""
     put(slow_azure, {"what": {"kind": "login_down", "how": "reset"}})

@@ -10,7 +10,7 @@ from typing import Any
 from slurm_azure.errors import ConfigError
 from slurm_azure.simulator.faults import catalog, parameters
 from slurm_azure.simulator.faults.document import Document, read_document
-from slurm_azure.simulator.faults.kinds import KINDS, LIMITS, WINDOWED, Error, Stage, stage
+from slurm_azure.simulator.faults.kinds import KINDS, LIMITS, WINDOWED, Error, LoginDown, Stage, stage
 from slurm_azure.simulator.faults.parameters import Expected, Way, shown
 from slurm_azure.simulator.faults.plan import Fault, Matchers, Plan, Rule
 
@@ -235,6 +235,8 @@ def _default_operation(what: Any) -> tuple[str, ...] | None:
         return None
     if named is not None and named.nature == catalog.SYNC:
         return tuple(named.operation)
+    if isinstance(what, LoginDown) and what.how == "invalid_client":
+        return ("Login_Token",)  # what else a client asks there does not depend on its secret
     default: tuple[str, ...] | None = what.default
     return default
 
