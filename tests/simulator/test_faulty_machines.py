@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from slurm_azure.simulator.faults.faults import AllocationFault, BootFault, DeletionFault, Faults
+from slurm_azure.simulator.faults.faults import Faults
 from slurm_azure.simulator.machines.none import NoHypervisor
 from slurm_azure.simulator.timing import constant
+from slurm_azure.simulator.world.trouble import AllocationFault, BootFault, DeletionFault
 from slurm_azure.simulator.world.vm import VirtualMachine
 from tests.simulator.test_provisioning import Site, on_site
 

@@ -10,9 +10,9 @@ from slurm_azure.simulator.call import Call, Fate, Reply
 from slurm_azure.simulator.clock import timestamp
 from slurm_azure.simulator.faults import catalog, kinds, replies
 from slurm_azure.simulator.faults.armed import Armed
-from slurm_azure.simulator.faults.boot import BootFault
 from slurm_azure.simulator.faults.plan import chance
 from slurm_azure.simulator.refusal import Refusal
+from slurm_azure.simulator.world.trouble import BootFault
 
 # What becomes of a request: a refusal or another answer in place of the effect, no answer at all, or so many seconds to wait.
 Verdict = Refusal | Reply | Fate | float

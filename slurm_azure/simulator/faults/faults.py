@@ -10,20 +10,18 @@ from typing import Any, Protocol
 from slurm_azure.simulator.call import Answered, Call, Fate, Interrupted, Postponed, Reply
 from slurm_azure.simulator.faults import effects, kinds, subjects
 from slurm_azure.simulator.faults.armed import Armed
-from slurm_azure.simulator.faults.boot import (
+from slurm_azure.simulator.faults.kinds import Stage, stage
+from slurm_azure.simulator.faults.plan import Fault, Matchers, Plan, Request, matches_operation, matches_request, matches_vm
+from slurm_azure.simulator.refusal import Refusal
+from slurm_azure.simulator.world.trouble import (
     NO_BOOT_FAULT,
     NO_DELETION_FAULT,
     AllocationFault,
     BootFault,
     DeletionFault,
 )
-from slurm_azure.simulator.faults.kinds import Stage, stage
-from slurm_azure.simulator.faults.plan import Fault, Matchers, Plan, Request, matches_operation, matches_request, matches_vm
-from slurm_azure.simulator.refusal import Refusal
 from slurm_azure.simulator.world.vm import VirtualMachine
 from slurm_azure.simulator.world.world import World
-
-__all__ = ["NO_BOOT_FAULT", "NO_DELETION_FAULT", "AllocationFault", "BootFault", "DeletionFault", "Faults"]
 
 
 class Actor(Protocol):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from slurm_azure.simulator.faults.faults import Faults
 from slurm_azure.simulator.world.operations import FAILED, SUCCEEDED, Operation
+from slurm_azure.simulator.world.trouble import Trouble
 from slurm_azure.simulator.world.world import World
 
 
@@ -13,9 +13,9 @@ class Endings:
     """Ends the operations on scale sets and capacity reservations. `kind` is the operationId of the request that begins one,
     `resource` the id of what it is about."""
 
-    def __init__(self, world: World, faults: Faults) -> None:
+    def __init__(self, world: World, trouble: Trouble) -> None:
         self._world = world
-        self._faults = faults
+        self._trouble = trouble
 
     def begin(
         self,
@@ -40,7 +40,7 @@ class Endings:
         self, kind: str, resource: str, location: str, fail: Callable[[], None], failure: tuple[str, str] | None = None
     ) -> Operation | None:
         """An operation that is going to fail, or has failed; None if it does not."""
-        fault = self._faults.ending_of(kind, resource, location)
+        fault = self._trouble.ending_of(kind, resource, location)
         error = failure if fault is None else (fault.code, fault.message)
         if error is None:
             return None

@@ -13,13 +13,13 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Final
 
-from slurm_azure.simulator.faults.faults import NO_BOOT_FAULT, AllocationFault, Faults
 from slurm_azure.simulator.machines.machine import Hypervisor, Machine
 from slurm_azure.simulator.timing import Distribution, constant
 from slurm_azure.simulator.world import operations as op
 from slurm_azure.simulator.world import reserved, spot_price
 from slurm_azure.simulator.world.machine_specs import machine_spec
 from slurm_azure.simulator.world.scheduled_events import FREEZE
+from slurm_azure.simulator.world.trouble import NO_BOOT_FAULT, AllocationFault, Trouble
 from slurm_azure.simulator.world.vm import CREATING, DELETING, FAILED, SUCCEEDED, UPDATING, VirtualMachine
 from slurm_azure.simulator.world.world import World
 
@@ -79,9 +79,9 @@ class VmGuest:
 class Hosting:
     """Powers VMs on and off and ends their operations. Every method is to be called in the event loop."""
 
-    def __init__(self, world: World, hypervisor: Hypervisor, timings: Timings, faults: Faults) -> None:
+    def __init__(self, world: World, hypervisor: Hypervisor, timings: Timings, trouble: Trouble) -> None:
         self._world = world
-        self._faults = faults
+        self._trouble = trouble
         self._clock = world.clock
         self._hypervisor = hypervisor
         self._timings = timings
@@ -148,7 +148,7 @@ class Hosting:
 
     def _find_host(self, vm: VirtualMachine) -> None:
         """Find a host in the time it takes and power on; a fault that is to come may take another time."""
-        seconds, fault = self._timings.create.sample(self._world.random), self._faults.allocation(vm)
+        seconds, fault = self._timings.create.sample(self._world.random), self._trouble.allocation(vm)
         if fault is not None and fault.seconds is not None:
             seconds = fault.seconds
         self._after(vm, seconds, lambda: self._host_found(vm, fault))
@@ -171,7 +171,7 @@ class Hosting:
         self._show(vm, "starting")
         vm.awaited = vm.provisioning != CREATING
         vm.boots += 1
-        vm.fault = fault = self._faults.boot(vm)
+        vm.fault = fault = self._trouble.boot(vm)
         self._after(vm, PROVISIONING_TIMEOUT, lambda: self._timed_out(vm))
         if fault.dies_after is not None:
             self._plan(vm, fault.dies_after, lambda: self.die(vm, fault.dead_state))

@@ -16,7 +16,7 @@ from slurm_azure.simulator.world.operations import Operation
 from slurm_azure.simulator.world.skus import Size
 
 if TYPE_CHECKING:
-    from slurm_azure.simulator.faults.faults import BootFault
+    from slurm_azure.simulator.world.trouble import BootFault
     from slurm_azure.simulator.world.world import ResourceGroup
 
 CREATING, UPDATING, SUCCEEDED, FAILED, DELETING = "Creating", "Updating", "Succeeded", "Failed", "Deleting"

@@ -138,7 +138,7 @@ class VmOperations(Hosting):
 
     def _ill_fated(self, vm: VirtualMachine) -> bool:
         """Whether a fault lets the operation that has just begun fail: then it changes nothing but the provisioning state."""
-        fault = self._faults.ending(vm)
+        fault = self._trouble.ending(vm)
         if fault is None:
             return False
         failure = fault.code, fault.message
@@ -228,7 +228,7 @@ class VmOperations(Hosting):
                 self._world.events.start(event)
 
     def _dismantle(self, vm: VirtualMachine, force: bool) -> None:
-        fault = self._faults.deletion(vm)
+        fault = self._trouble.deletion(vm)
         due = self._clock.now() + self._seconds("force_delete" if force else "delete") + fault.slower
         failure = fault.failure
         if failure is not None:

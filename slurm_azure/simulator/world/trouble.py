@@ -1,8 +1,12 @@
-"""What the life of a VM asks of the plan of faults, and is told."""
+"""What may go wrong with a VM, and whom the world asks whether it does: the plan of faults, which stands above it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from slurm_azure.simulator.world.vm import VirtualMachine
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +50,27 @@ class DeletionFault:
 
 NO_BOOT_FAULT = BootFault()
 NO_DELETION_FAULT = DeletionFault()
+
+
+class Trouble(Protocol):
+    """Who decides what goes wrong. Each question is asked once."""
+
+    def allocation(self, vm: VirtualMachine) -> AllocationFault | None:
+        """How a create, or a start that needs a host, fails, asked as it begins; None if it does not."""
+        ...
+
+    def ending(self, vm: VirtualMachine) -> AllocationFault | None:
+        """How another operation on `vm` fails, asked as it begins; None if it does not."""
+        ...
+
+    def ending_of(self, kind: str, resource: str, location: str) -> AllocationFault | None:
+        """The same for an operation (`kind` its operationId) on something else than a VM, the resource id `resource`."""
+        ...
+
+    def boot(self, vm: VirtualMachine) -> BootFault:
+        """What goes wrong with the machine of `vm`, asked once per boot."""
+        ...
+
+    def deletion(self, vm: VirtualMachine) -> DeletionFault:
+        """What goes wrong with the deletion of `vm`, asked once per deletion."""
+        ...
