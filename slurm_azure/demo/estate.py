@@ -12,15 +12,17 @@ from slurm_azure.demo.fabric import BURST_SUBNET, HEAD_SUBNET
 TENANT = "5e1fca5e-0000-4000-8000-00000000a001"
 SUBSCRIPTION = "5e1fca5e-0000-4000-8000-00000000b001"
 CLIENT = "5e1fca5e-0000-4000-8000-00000000d001"
+AUDITOR = "5e1fca5e-0000-4000-8000-00000000d003"
 RESOURCE_GROUP = "slurm-burst"
-SECRET_FILE, MUNGE_KEY = "daemon.secret", "munge.key"
+SECRET_FILE, AUDITOR_SECRET, MUNGE_KEY = "daemon.secret", "auditor.secret", "munge.key"
 _VAULT = "Microsoft.KeyVault/vaults/miniature"
 
 
 def estate() -> dict[str, Any]:
     """The estate as the simulator reads it; the secret and the munge key are made when it first does.
 
-    The daemon has the role that the product ships, assigned where docs/administration.md says.
+    The daemon has the role that the product ships, assigned where docs/administration.md says: it could not even list network
+    interfaces and disks, so whoever looks whether any are left is a principal of their own.
     """
     identity = {
         "name": "slurm-nodes",
@@ -36,13 +38,8 @@ def estate() -> dict[str, Any]:
         "virtual_networks": [network],
         "identities": [identity],
     }
-    daemon = {
-        "name": "slurm-azured",
-        "client_id": CLIENT,
-        "object_id": "5e1fca5e-0000-4000-8000-00000000d002",
-        "secret_file": SECRET_FILE,
-        "generate": True,
-    }
+    daemon = _principal("slurm-azured", CLIENT, "5e1fca5e-0000-4000-8000-00000000d002", SECRET_FILE)
+    auditor = _principal("auditor", AUDITOR, "5e1fca5e-0000-4000-8000-00000000d004", AUDITOR_SECRET)
     key = {"file": MUNGE_KEY, "encoding": "base64", "generate": 1024}
     vault = {"name": "miniature", "resource_group": RESOURCE_GROUP, "secrets": {"munge-key": key}}
     role = json.loads((CHECKOUT / "etc/azure-role.json").read_text(encoding="utf-8").replace("SUBSCRIPTION", SUBSCRIPTION))
@@ -50,11 +47,15 @@ def estate() -> dict[str, Any]:
         "tenant": TENANT,
         "location": "westeurope",
         "subscriptions": [subscription],
-        "service_principals": [daemon],
+        "service_principals": [daemon, auditor],
         "vaults": [vault],
         "role_definitions": [role],
         "role_assignments": _role_assignments(role["Name"]),
     }
+
+
+def _principal(name: str, client: str, object_id: str, secret: str) -> dict[str, Any]:
+    return {"name": name, "client_id": client, "object_id": object_id, "secret_file": secret, "generate": True}
 
 
 def _role_assignments(role: str) -> list[dict[str, str]]:
@@ -64,6 +65,7 @@ def _role_assignments(role: str) -> list[dict[str, str]]:
     return [
         {"principal": "slurm-azured", "role": role, "scope": group},
         {"principal": "slurm-azured", "role": role, "scope": subnet},
+        {"principal": "auditor", "role": "Reader", "scope": group},
         {"principal": "slurm-nodes", "role": "Key Vault Secrets User", "scope": f"{group}/providers/{_VAULT}"},
     ]
 

@@ -104,6 +104,7 @@ class _SiteInside:
         secrets = {
             "etc/munge/munge.key": (azure / estate.MUNGE_KEY).read_bytes(),
             "etc/slurm-azure/daemon.secret": (azure / estate.SECRET_FILE).read_bytes(),
+            "root/auditor.secret": (azure / estate.AUDITOR_SECRET).read_bytes(),
         }
         put_files(box, secrets, {"etc/slurm-azure/simulator-ca.pem": (azure / "ca.pem").read_bytes()})
         process = self._spawn("head", boxes.command(box), boxes.variables(box))

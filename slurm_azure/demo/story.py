@@ -120,8 +120,8 @@ class Demo:
     def _audit(self) -> None:
         """Ask Azure itself, through its API, what there still is. Raises DemoFailed if there is anything."""
         script = (HERE / "audit.py").read_text(encoding="utf-8")
-        files = ["/etc/slurm-azure/daemon.secret", "/etc/slurm-azure/simulator-ca.pem"]
-        who = [estate.TENANT, estate.CLIENT, *files, estate.SUBSCRIPTION, estate.RESOURCE_GROUP]
+        files = ["/root/auditor.secret", "/etc/slurm-azure/simulator-ca.pem"]
+        who = [estate.TENANT, estate.AUDITOR, *files, estate.SUBSCRIPTION, estate.RESOURCE_GROUP]
         left = json.loads(self.site.head.run(["python3", "-", *who], stdin=script).stdout)
         self.say(f"Azure's own lists say: {', '.join(f'{count} {what}' for what, count in left.items())}.")
         if any(left.values()):
