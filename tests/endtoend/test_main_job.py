@@ -8,6 +8,7 @@ import re
 import pytest
 
 from slurm_azure.demo.site import Site
+from slurm_azure.demo.story import audit
 from tests.endtoend.verbs import (
     counts,
     is_off,
@@ -71,14 +72,17 @@ def test_the_daemon_killed_in_the_middle_makes_no_difference(site: Site) -> None
 
 
 def test_resume_program_by_hand_twice_makes_each_vm_once(site: Site) -> None:
-    """The same 50 nodes twice at once, by hand, while Slurm does not want them: 50 VMs; by hand again, and they are gone."""
+    """The same 50 nodes twice at once, by hand, while Slurm does not want them: 50 VMs; by hand again, and they are gone, as
+    somebody sees who asks Azure without the product."""
     hook = "/opt/slurm-azure/libexec/slurm-azure"
     site.head.run(["sh", "-c", f"{hook}/resume 'az-none-[1-50]' & {hook}/resume 'az-none-[1-50]'; wait"])
     until(lambda: len(vm_names(site)) >= 50, 60, "50 VMs")
     assert status(site)["version"] == 1
     assert vms_a_node(site, "none") == {f"az-none-{n}": 1 for n in range(1, 51)}
+    assert audit(site) == {"virtual machines": 50, "network interfaces": 50, "disks": 50}
     site.head.run([f"{hook}/suspend", "az-none-[1-50]"])
     wait_for_rest(site, 180)
+    assert set(audit(site).values()) == {0}
 
 
 def test_a_share_that_cannot_be_mounted_is_told_and_nothing_hangs(site: Site) -> None:
