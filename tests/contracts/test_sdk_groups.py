@@ -82,6 +82,56 @@ def test_capacity_reservation(drive: Drive) -> None:
     drive(walk)
 
 
+def test_scale_set_changes(drive: Drive) -> None:
+    """A Flexible scale set's tags change, and its instance view can be read."""
+
+    async def walk(client: Any, azure: SimulatedAzure) -> None:
+        sets, group = client.virtual_machine_scale_sets, azure.resource_group
+        body = {"location": azure.location, "properties": {"orchestrationMode": "Flexible", "platformFaultDomainCount": 1}}
+        await outcome(sets.begin_create_or_update(group, "set1", body))
+        assert (await outcome(sets.begin_update(group, "set1", {"tags": {"a": "1"}}))).tags == {"a": "1"}
+        assert (await outcome(sets.get_instance_view(group, "set1"))).statuses
+
+    drive(walk)
+
+
+def test_capacity_reservation_changes(drive: Drive) -> None:
+    """A group's tags change, and how many VMs a reservation holds."""
+
+    async def walk(client: Any, azure: SimulatedAzure) -> None:
+        groups, reservations, group = client.capacity_reservation_groups, client.capacity_reservations, azure.resource_group
+        await outcome(groups.create_or_update(group, "held", {"location": azure.location}))
+        assert (await outcome(groups.update(group, "held", {"tags": {"a": "1"}}))).tags == {"a": "1"}
+        assert (await outcome(groups.get(group, "held"))).tags == {"a": "1"}
+        body = {"location": azure.location, "sku": {"name": "Standard_D2s_v5", "capacity": 2}}
+        await outcome(reservations.begin_create_or_update(group, "held", "some", body))
+        less = {"sku": {"name": "Standard_D2s_v5", "capacity": 1}}
+        assert (await outcome(reservations.begin_update(group, "held", "some", less))).sku.capacity == 1
+
+    drive(walk)
+
+
+def test_availability_set(drive: Drive) -> None:
+    """An availability set is made, changed and listed, has its VM, and goes when it is empty."""
+
+    async def walk(client: Any, azure: SimulatedAzure) -> None:
+        sets, group = client.availability_sets, azure.resource_group
+        body = {"location": azure.location, "sku": {"name": "Aligned"}, "properties": {"platformFaultDomainCount": 2}}
+        made_set = await outcome(sets.create_or_update(group, "set1", body))
+        assert (await outcome(sets.update(group, "set1", {"tags": {"a": "1"}}))).tags == {"a": "1"}
+        await made(client, azure, availabilitySet={"id": made_set.id})
+        shown = await outcome(sets.get(group, "set1"))
+        assert [item.id.rsplit("/", 1)[-1].lower() for item in shown.virtual_machines] == ["vm1"]
+        for listed in (sets.list(group), sets.list_by_subscription()):
+            assert [item.name for item in await outcome(listed)] == ["set1"]
+        assert (await refused(lambda: sets.delete(group, "set1")))[0] == 409
+        await outcome(client.virtual_machines.begin_delete(group, "vm1"))
+        await outcome(sets.delete(group, "set1"))
+        assert (await refused(lambda: sets.get(group, "set1")))[0] == 404
+
+    drive(walk)
+
+
 def test_disks(drive: Drive) -> None:
     """The disk of a VM is listed, cannot go while the VM has it, and goes with it."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+from azure.core.exceptions import ClientAuthenticationError, ResourceExistsError, ResourceNotFoundError
 
 from tests.contracts.drivers import outcome
 from tests.contracts.walks import Drive, made, power, refused
@@ -133,5 +134,38 @@ def test_errors_have_the_classes_that_were_measured(drive: Drive) -> None:
         with pytest.raises(ResourceExistsError):
             await made(client, azure, osProfile=profile)
         assert await refused(lambda: made(client, azure, osProfile=profile)) == (409, "PropertyChangeNotAllowed")
+
+    drive(walk)
+
+
+def put_fault(azure: SimulatedAzure, what: str) -> None:
+    """Let the next request that `what` is for go wrong."""
+    body = json.dumps([{"what": what, "count": 1}]).encode()
+    assert ask(str(azure.endpoints.control), "PUT", "/faults", body).status == 200
+
+
+def test_an_operation_that_fails_is_an_error_with_status_200(drive: Drive) -> None:
+    """The poller of a create without a host raises with Azure's code, and with the 200 of the status request."""
+
+    async def walk(client: Any, azure: SimulatedAzure) -> None:
+        put_fault(azure, "ZonalAllocationFailed")
+        assert await refused(lambda: made(client, azure, top={"zones": ["2"]})) == (200, "ZonalAllocationFailed")
+        assert (await outcome(client.virtual_machines.get(azure.resource_group, "vm1"))).provisioning_state == "Failed"
+
+    drive(walk)
+
+
+def test_a_token_that_is_refused_and_a_right_that_is_missing(drive: Drive) -> None:
+    """401 is ClientAuthenticationError, 403 the general error, each with Azure's code."""
+
+    async def walk(client: Any, azure: SimulatedAzure) -> None:
+        def get() -> Any:
+            return client.virtual_machines.get(azure.resource_group, "vm1")
+
+        put_fault(azure, "ExpiredAuthenticationToken")
+        with pytest.raises(ClientAuthenticationError, match="ExpiredAuthenticationToken"):
+            await outcome(get())
+        put_fault(azure, "AuthorizationFailed")
+        assert await refused(get) == (403, "AuthorizationFailed")
 
     drive(walk)

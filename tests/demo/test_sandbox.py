@@ -71,6 +71,7 @@ def test_its_maker_may_be_killed(mark: str, tmp_path: Path, number: int) -> None
     maker.send_signal(number)
     maker.wait()
     until(lambda: not processes(mark), 10, "the end of the sandbox")
+    assert processes(mark) == []
 
 
 def test_a_detached_one_outlives_its_maker(mark: str, tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 from slurm_azure.simulator.arm.placements import Collection, check_tags, expanded, references, refuse_change, shown, top
 from slurm_azure.simulator.call import Call, Reply
 from slurm_azure.simulator.refusal import Refusal
-from slurm_azure.simulator.resource_id import COMPUTE, resource_id
 from slurm_azure.simulator.routes import Route
 from slurm_azure.simulator.world import placement
 from slurm_azure.simulator.world.placement_resources import AvailabilitySet
@@ -49,23 +48,14 @@ class AvailabilitySets:
         model = body.get("properties", {})
         if present is not None:
             return Reply(200, self._change(present, body, model))
-        group, name = self._all.group(call), self._all.name(call)
-        made = AvailabilitySet(
-            sequence=self._world.next_sequence(),
-            id=resource_id(group.subscription, group.name, COMPUTE, _TYPE, name),
-            name=name,
-            location=location,
-            created=self._world.clock.now(),
-            top={"sku": {"name": "Classic"}, **top(body)},
-            model=model,
-        )
+        made = self._all.new(AvailabilitySet, call, location, {"sku": {"name": "Classic"}, **body})
         made.model = {
             **model,
             "platformUpdateDomainCount": made.update_domains,
             "platformFaultDomainCount": made.fault_domains,
         }
         self._enter_group(made, model)
-        group.availability_sets[name.lower()] = made
+        self._all.enter(call, made)
         return Reply(200, _json(made))
 
     def _enter_group(self, found: AvailabilitySet, model: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ from slurm_azure.simulator.arm.placements import Collection, check_tags, expande
 from slurm_azure.simulator.call import Call, Reply
 from slurm_azure.simulator.clock import timestamp
 from slurm_azure.simulator.refusal import Refusal, invalid_parameter, missing_parameter, resource_not_found
-from slurm_azure.simulator.resource_id import COMPUTE, resource_id
+from slurm_azure.simulator.resource_id import COMPUTE
 from slurm_azure.simulator.routes import Route
 from slurm_azure.simulator.world import reserved
 from slurm_azure.simulator.world.endings import Endings
@@ -83,17 +83,8 @@ class CapacityReservations:
         check_zones(_TYPE, call.parameters["capacityReservationGroupName"], body.get("zones"), location)
         if present is not None:
             return Reply(200, self._change_group(present, body))
-        group, name = self._all.group(call), self._all.name(call)
-        made = CapacityReservationGroup(
-            sequence=self._world.next_sequence(),
-            id=resource_id(group.subscription, group.name, COMPUTE, _TYPE, name),
-            name=name,
-            location=location,
-            created=self._world.clock.now(),
-            top=top(body),
-            model=body.get("properties", {}),
-        )
-        group.reservation_groups[name.lower()] = made
+        made = self._all.new(CapacityReservationGroup, call, location, body)
+        self._all.enter(call, made)
         return Reply(201, _group_json(made))
 
     def _change_group(self, present: CapacityReservationGroup, body: dict[str, Any]) -> dict[str, Any]:

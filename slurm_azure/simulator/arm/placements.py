@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from slurm_azure.simulator.arm.paging import page
 from slurm_azure.simulator.call import Call, Reply
 from slurm_azure.simulator.refusal import Refusal, invalid_parameter, resource_not_found
-from slurm_azure.simulator.resource_id import location_name
+from slurm_azure.simulator.resource_id import COMPUTE, location_name, resource_id
 from slurm_azure.simulator.world.placement_resources import Placement
 from slurm_azure.simulator.world.vm_factory import check_location
 from slurm_azure.simulator.world.vm_request import read_tags
@@ -70,6 +70,24 @@ class Collection:
         if not _NAME.fullmatch(name):
             raise invalid_parameter(self._parameter, f"The value of parameter {self._parameter} is invalid: '{name}'.")
         return name
+
+    def new(self, make: Callable[..., P], call: Call, location: str, body: Mapping[str, Any], **more: Any) -> P:
+        """A resource that is not yet among the others: see `enter`; raises Refusal (400) for its name."""
+        group, name = self.group(call), self.name(call)
+        return make(
+            sequence=self._world.next_sequence(),
+            id=resource_id(group.subscription, group.name, COMPUTE, self._kind, name),
+            name=name,
+            location=location,
+            created=self._world.clock.now(),
+            top=top(body),
+            model=body.get("properties", {}),
+            **more,
+        )
+
+    def enter(self, call: Call, made: Placement) -> None:
+        """Put a new resource among the others of its group."""
+        self._of(self.group(call))[made.name.lower()] = made
 
     def list_group(self, call: Call, show: Callable[[Any], Any]) -> Reply:
         """Those of a resource group."""

@@ -7,7 +7,6 @@ from typing import Any
 from slurm_azure.simulator.arm.placements import Collection, check_tags, refuse_change, shown, top
 from slurm_azure.simulator.call import Call, Reply
 from slurm_azure.simulator.refusal import Refusal, invalid_parameter
-from slurm_azure.simulator.resource_id import COMPUTE, resource_id
 from slurm_azure.simulator.routes import Route
 from slurm_azure.simulator.world.placement_resources import ProximityPlacementGroup
 from slurm_azure.simulator.world.placement_shapes import PROXIMITY_PLACEMENT_GROUP
@@ -55,17 +54,8 @@ class ProximityPlacementGroups:
             raise invalid_parameter("zones", message)
         if present is not None:
             return Reply(200, self._change(present, body, model))
-        group, name = self._all.group(call), self._all.name(call)
-        made = ProximityPlacementGroup(
-            sequence=self._world.next_sequence(),
-            id=resource_id(group.subscription, group.name, COMPUTE, _TYPE, name),
-            name=name,
-            location=location,
-            created=self._world.clock.now(),
-            top=top(body),
-            model=model,
-        )
-        group.proximity_groups[name.lower()] = made
+        made = self._all.new(ProximityPlacementGroup, call, location, {**body, "properties": model})
+        self._all.enter(call, made)
         return Reply(201, _json(made))
 
     def _change(self, present: ProximityPlacementGroup, body: dict[str, Any], model: dict[str, Any]) -> dict[str, Any]:

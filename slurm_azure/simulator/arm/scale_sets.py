@@ -16,7 +16,7 @@ from slurm_azure.simulator.arm.preconditions import check_conditions
 from slurm_azure.simulator.call import Call, Reply
 from slurm_azure.simulator.clock import timestamp
 from slurm_azure.simulator.refusal import Refusal, invalid_parameter, malformed, not_simulated
-from slurm_azure.simulator.resource_id import COMPUTE, location_name, resource_id
+from slurm_azure.simulator.resource_id import COMPUTE, location_name
 from slurm_azure.simulator.routes import Route
 from slurm_azure.simulator.world import placement
 from slurm_azure.simulator.world.endings import Endings
@@ -77,19 +77,9 @@ class ScaleSets:
             return self._begun(call, present, 200, _json(present))
         model = body.get("properties", {})
         _check(body, model)
-        group, name = self._all.group(call), self._all.name(call)
-        made = ScaleSet(
-            sequence=self._world.next_sequence(),
-            id=resource_id(group.subscription, group.name, COMPUTE, _TYPE, name),
-            name=name,
-            location=location,
-            created=self._world.clock.now(),
-            top=top(body),
-            model=model,
-            unique_id=self._world.new_uuid(),
-        )
+        made = self._all.new(ScaleSet, call, location, body, unique_id=self._world.new_uuid())
         self._enter_group(made)
-        group.scale_sets[name.lower()] = made
+        self._all.enter(call, made)
         return self._begun(call, made, 201, _json(made, state="Creating"))
 
     def _enter_group(self, found: ScaleSet) -> None:

@@ -134,7 +134,6 @@ async def observe(boxes: Boxes) -> dict[str, Any]:
     await until(lambda: all(vms[name].provisioning != "Creating" for name in ("good", "bad", "cut")), "three reports")
     good, cut = vms["good"], vms["cut"]
     await until(lambda: b"finished at" in console(good), "the end of cloud-init")
-    await asyncio.sleep(0.5)
     seen: dict[str, Any] = {"states": {name: [vm.provisioning, vm.power] for name, vm in vms.items()}}
     seen["failure"], seen["bad console"] = vms["bad"].failure, console(vms["bad"]).decode()
     seen["mute console"] = console(vms["mute"]).decode()
