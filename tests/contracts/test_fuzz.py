@@ -35,6 +35,10 @@ FILES = (
     "capacityReservation",
     "virtualMachineScaleSet",
     "availabilitySet",
+    "image",
+    "logAnalytic",
+    "runCommand",
+    "virtualMachineImage",
     "skus",
 )
 OPERATIONS = sorted(key for key in (operations() if specifications.available() else {}) if key.partition(".")[0] in FILES)

@@ -20,6 +20,12 @@ PARAMETERS = {
     "instanceId": "0",
     "availabilitySetName": "x",
     "diskName": "x",
+    "imageName": "x",
+    "edgeZone": "x",
+    "publisherName": "x",
+    "offer": "x",
+    "skus": "x",
+    "version": "1.0.0",
 }
 ROUTES = not_simulated.routes()
 

@@ -9,7 +9,8 @@ from slurm_azure.simulator.routes import Route
 
 _KIND = "Microsoft.Compute/virtualMachines"
 _VM = "/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}/providers/" + _KIND + "/{vmName}"
-_COMMANDS = "/subscriptions/{subscriptionId}/providers/Microsoft.Compute/locations/{location}/runCommands"
+_LOCATION = "/subscriptions/{subscriptionId}/providers/Microsoft.Compute/locations/{location}"
+_COMMANDS = _LOCATION + "/runCommands"
 
 # virtualMachine.json and runCommand.json of 2024-07-01: the last part of the path is the action's name, too.
 _ACTIONS = {
@@ -72,7 +73,7 @@ _INSTANCE_ACTIONS = {
 
 def routes() -> list[Route]:
     """The operations, each with the action that it needs on Azure."""
-    return [*_of_machines(), *_of_scale_sets(), *_of_instances(), *_others()]
+    return [*_of_machines(), *_of_scale_sets(), *_of_instances(), *_of_images(), *_others()]
 
 
 def _of_machines() -> list[Route]:
@@ -129,12 +130,52 @@ def _of_instances() -> list[Route]:
     ]
 
 
+def _of_images() -> list[Route]:
+    """image.json and virtualMachineImage.json of 2024-07-01."""
+    images = "Microsoft.Compute/images"
+    one = f"/subscriptions/{{subscriptionId}}/resourceGroups/{{resourceGroupName}}/providers/{images}/{{imageName}}"
+    everywhere = f"/subscriptions/{{subscriptionId}}/providers/{images}"
+    edge, listed = _LOCATION + "/edgeZones/{edgeZone}", "Microsoft.Compute/locations/edgeZones/vmimages/read"
+    return [
+        *_children(one, "Images", images, "Get", "ListByResourceGroup"),
+        _route("GET", everywhere, "Images_List", f"{images}/read"),
+        *_of_publishers(_LOCATION, "VirtualMachineImages", "Microsoft.Compute/locations/publishers"),
+        *_of_publishers(edge, "VirtualMachineImagesEdgeZone", "Microsoft.Compute/locations/edgeZones/publishers"),
+        _route("GET", edge + "/vmimages", "VirtualMachineImages_ListByEdgeZone", listed),
+    ]
+
+
+def _of_publishers(place: str, group: str, action: str) -> list[Route]:
+    kind, found = place + "/publishers", action
+    routes = [_route("GET", kind, f"{group}_ListPublishers", f"{found}/read")]
+    kind, found = kind + "/{publisherName}/artifacttypes/vmimage", found + "/artifacttypes"
+    for part, parameter, verb in (
+        ("offers", "offer", "ListOffers"),
+        ("skus", "skus", "ListSkus"),
+        ("versions", "version", "List"),
+    ):
+        kind, found = f"{kind}/{part}", f"{found}/{part}"
+        routes.append(_route("GET", kind, f"{group}_{verb}", f"{found}/read"))
+        kind = f"{kind}/{{{parameter}}}"
+    return [*routes, _route("GET", kind, f"{group}_Get", f"{found}/read")]
+
+
 def _others() -> list[Route]:
     sets = "/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}/providers/Microsoft.Compute/availabilitySets"
     sizes = "Microsoft.Compute/availabilitySets/vmSizes/read"
     kind = "Microsoft.Compute/disks"
     disk = f"/subscriptions/{{subscriptionId}}/resourceGroups/{{resourceGroupName}}/providers/{kind}/{{diskName}}"
+    logs, log = _LOCATION + "/logAnalytics/apiAccess", "Microsoft.Compute/locations/logAnalytics"
     return [
+        _route(
+            "POST",
+            logs + "/getRequestRateByInterval",
+            "LogAnalytics_ExportRequestRateByInterval",
+            f"{log}/getRequestRateByInterval/action",
+        ),
+        _route(
+            "POST", logs + "/getThrottledRequests", "LogAnalytics_ExportThrottledRequests", f"{log}/getThrottledRequests/action"
+        ),
         _route("PUT", disk, "Disks_CreateOrUpdate", f"{kind}/write"),
         _route("PATCH", disk, "Disks_Update", f"{kind}/write"),
         _route("POST", disk + "/beginGetAccess", "Disks_GrantAccess", f"{kind}/beginGetAccess/action"),
