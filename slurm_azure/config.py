@@ -86,6 +86,12 @@ Guid = Annotated[str, StringConstraints(pattern=_GUID)]
 OneLine = Annotated[str, StringConstraints(pattern=r"^[^\r\n\x00]*$")]
 
 
+CoolingReason = Literal[
+    "capacity", "quota", "spot-price", "evicted", "network", "image", "configuration", "permission", "policy", "unknown"
+]
+"""Failure reasons after which something cools down (lifecycle/offers.py has the times)."""
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -190,16 +196,52 @@ class OsDisk(_Section):
 
 
 class Spot(_Section):
-    """Spot VMs: `max_price` in USD per hour (-1 = up to the on-demand price); `fallback` when Spot cannot be had."""
+    """Spot VMs: `max_price` in USD per hour (-1 = up to the on-demand price); `fallback` when Spot cannot be had; what jobs get
+    when Azure takes their VM back (some 30 s before): `signal` first, and `grace` to act on it, then they are requeued."""
 
     max_price: float = -1.0
     fallback: Literal["on-demand", "none"] = "none"
+    signal: Literal["none", "TERM", "USR1", "USR2"] = "none"
+    grace: Annotated[Duration, Field(le=20)] = 10.0
 
     @model_validator(mode="after")
     def _price(self) -> Self:
         if self.max_price != -1.0 and self.max_price <= 0:
             raise ValueError("max_price is USD per hour above 0, or -1 for up to the on-demand price")
         return self
+
+
+class Deadlines(_Section):
+    """How long a VM may take: `create` until Azure says it is provisioned, `boot` from then until it has joined. Unset: a third
+    and a half of resume_timeout."""
+
+    create: Annotated[Duration, Field(ge=10)] | None = None
+    boot: Annotated[Duration, Field(ge=10)] | None = None
+
+
+class BreakerSettings(_Section):
+    """After `failures` boots in a row that failed the pool is closed; one canary is booted after `pause`, then after twice that."""
+
+    failures: Annotated[int, Field(ge=1)] = 5
+    pause: Annotated[Duration, Field(ge=10)] = 600.0
+
+
+class Keep(_Section):
+    """For release: deallocate. At most `most` VMs of the pool are kept, each no longer than `longest`."""
+
+    most: Annotated[int, Field(ge=1)] = 50
+    longest: Annotated[Duration, Field(ge=60)] = 3 * 86400.0
+
+
+class Budget(_Section):
+    """Limits that no launch may break; None = none. Costs are USD, by the prices `status` shows; `booting`: VMs on their way at
+    the same time."""
+
+    nodes: Annotated[int, Field(ge=0)] | None = None
+    cores: Annotated[int, Field(ge=0)] | None = None
+    cost_per_hour: Annotated[float, Field(ge=0)] | None = None
+    cost_per_month: Annotated[float, Field(ge=0)] | None = None
+    booting: Annotated[int, Field(ge=1)] | None = None
 
 
 class Hardware(_Section):
@@ -241,6 +283,15 @@ class Pool(_Section):
     hardware: Hardware = Hardware()
     price_per_hour: Annotated[float, Field(gt=0)] | None = None
     user_data: str | None = None
+    order: Literal["listed", "cheapest", "spread"] = "listed"
+    all_or_nothing: bool = False
+    attempts: Annotated[int, Field(ge=1, le=10)] = 2
+    deadlines: Deadlines = Deadlines()
+    breaker: BreakerSettings = BreakerSettings()
+    cancelled_jobs: Literal["release", "keep"] = "release"
+    release: Literal["delete", "deallocate"] = "delete"
+    keep: Keep = Keep()
+    budget: Budget = Budget()
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
@@ -250,6 +301,8 @@ class Pool(_Section):
             raise ValueError("tags that begin with slurm-azure- are ours")
         if self.os_disk.placement is not None and self.os_disk.kind != "ephemeral":
             raise ValueError("os_disk.placement goes with kind: ephemeral")
+        if self.release == "deallocate" and self.os_disk.kind == "ephemeral":
+            raise ValueError("release: deallocate needs os_disk.kind: managed (Azure cannot stop a VM with an ephemeral disk)")
         return self
 
     def offers(self) -> tuple[Offer, ...]:
@@ -272,6 +325,7 @@ class Partition(_Section):
     resume_timeout: Annotated[Duration, Field(ge=30, le=65533)] = 900.0
     suspend_timeout: Annotated[Duration, Field(ge=1, le=65533)] = 60.0
     max_time: Annotated[str, StringConstraints(pattern=r"^(INFINITE|[\d:-]+)$")] = "INFINITE"
+    budget: Budget = Budget()
     options: dict[
         Annotated[str, StringConstraints(pattern=r"^[A-Za-z]+$")], Annotated[str, StringConstraints(pattern=r"^\S+$")]
     ] = {}
@@ -310,6 +364,9 @@ class Limits(_Section):
     delete_retry: Annotated[Duration, Field(ge=10)] = 180.0
     failed_node_hold: Duration = 60.0
     history: Annotated[Duration, Field(ge=3600)] = 30 * 86400.0
+    console_history: Duration = 14 * 86400.0
+    sweep_interval: Annotated[Duration, Field(ge=60)] = 3600.0
+    cool_downs: dict[CoolingReason, Annotated[Duration, Field(gt=0)]] = {}
 
 
 class Metrics(_Section):
@@ -330,6 +387,7 @@ class Config(_Section):
     partitions: Annotated[dict[Name, Partition], Field(min_length=1)]
     mounts: list[Mount] = []
     limits: Limits = Limits()
+    budget: Budget = Budget()
     metrics: Metrics = Metrics()
 
     def resume_timeout(self, pool: str) -> float:

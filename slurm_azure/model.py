@@ -41,15 +41,53 @@ class FailureReason(StrEnum):
     BOOT = "boot"
     JOIN_TIMEOUT = "join-timeout"
     VANISHED = "vanished"
+    MAINTENANCE = "maintenance"  # Azure announced a reboot, a redeploy or an end
+    TRANSIENT = "transient"  # Azure had a fault of its own; the same may work next time
+    BUDGET = "budget"  # a limit of the site's own
+    PAUSED = "paused"  # an administrator stopped the service, or the pool's breaker is open
+    JOB = "job"  # all or nothing: another node of the job could not be had
     UNKNOWN = "unknown"
+
+
+class Blame(StrEnum):
+    """Whose affair a failure is: who can do something about it."""
+
+    CAPACITY = "capacity"  # Azure has no room: time, or another offer
+    QUOTA = "quota"  # the subscription's quota: whoever may raise it
+    CONFIGURATION = "configuration"  # slurm-azure.yaml, or the subscription's set-up
+    THROTTLING = "throttling"  # request budgets: time
+    TRANSIENT = "transient"  # a fault of Azure's: the next try
+    IMAGE = "image"  # whoever makes the image, or the node's boot
+    PERMISSION = "permission"  # whoever assigns roles
+    POLICY = "policy"  # whoever writes Azure policies and locks
+    SITE = "site"  # the site's own limits and orders
+
+
+class Scope(StrEnum):
+    """What a failure speaks of: that is what cools down after it. Another offer may help up to PRIORITY, none beyond."""
+
+    LAUNCH = "launch"  # this one VM: nothing cools down
+    OFFER = "offer"  # this size in this zone at this priority
+    SIZE = "size"  # this size at this priority, in every zone
+    PRIORITY = "priority"  # everything at this priority (Spot is not to be had at all)
+    POOL = "pool"  # the pool's settings: its image, its disks
+    SITE = "site"  # every pool: the subscription, the subnet, our rights
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A reason from the closed list, and the cause in one readable line (at most some 300 characters)."""
+    """A reason from the closed list, the cause in one readable line (at most some 300 characters), whose affair it is, and
+    what it speaks of."""
 
     reason: FailureReason
     detail: str
+    scope: Scope = Scope.LAUNCH
+    blame: Blame = Blame.TRANSIENT
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether another offer may help."""
+        return self.scope not in (Scope.POOL, Scope.SITE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +101,10 @@ class Offer:
 
     def __str__(self) -> str:
         return "/".join(part for part in (self.size, self.zone and f"zone {self.zone}", self.priority.value) if part)
+
+
+REPLACED = "replaced"
+"""`Launch.release_reason` of a launch that failed and is followed by another, unnoticed by Slurm."""
 
 
 class Stage(StrEnum):
@@ -83,7 +125,11 @@ class Launch:
     It is in the journal before its create call. The moments say what has been observed; None = not (yet).
     `wanted_at`: Slurm has been seen to want the node since it was planned. `sent_at`: create call issued at least once,
     so the VM may exist. `accepted_at`: Azure answered yes. `released_at`: not wanted any more, for `release_reason`.
-    `told_at`: Slurm has been told of `failure`.
+    `told_at`: Slurm has been told of `failure`, or need not be, as another launch follows (`release_reason` REPLACED).
+
+    A wake-up of a node may take several launches, one after the other: `asked_at` is when the first was planned,
+    `attempt` counts from 1. `boot` is the node's own report of its boot, as it came. `console_at`: its console log was
+    looked for. `deallocated_at`: its VM was stopped and kept, for a later launch that has the same `vm_name`.
     """
 
     id: LaunchId
@@ -106,6 +152,11 @@ class Launch:
     gone_at: float | None = None
     failure: Failure | None = None
     told_at: float | None = None
+    asked_at: float | None = None
+    attempt: int = 1
+    boot: str = ""
+    console_at: float | None = None
+    deallocated_at: float | None = None
 
     @property
     def live(self) -> bool:
@@ -142,6 +193,7 @@ class SlurmNode:
     power: Power
     flags: frozenset[str]
     reason: str = ""
+    comment: str = ""
 
     @property
     def down(self) -> bool:
@@ -220,3 +272,86 @@ class Wish:
     at: float
     request: RequestId
     jobs: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BootReport:
+    """What a node told of its own boot, over Slurm's channel (slurm/boot_report.py reads it). `stages` and `seconds` are in
+    seconds; `memory_mib` and `cpus` are what the node has; `cause` is empty if it joined."""
+
+    launch: LaunchId
+    ok: bool
+    seconds: float
+    stages: tuple[tuple[str, float], ...] = ()
+    step: str = ""
+    cause: str = ""
+    memory_mib: int | None = None
+    cpus: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CoolDown:
+    """Something that is not asked for until `until`. `key` says what (lifecycle/offers.py makes keys); `strikes` counts
+    failures in a row: each makes the next cool-down longer."""
+
+    key: str
+    reason: FailureReason
+    detail: str
+    since: float
+    until: float
+    strikes: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """A pool's count of boots that failed in a row. Open from `opened_at` on, until a canary has joined: one node that is
+    powered up for the purpose, the next one at `probe_at`."""
+
+    pool: PoolName
+    failures: int = 0
+    detail: str = ""
+    opened_at: float | None = None
+    probe_at: float | None = None
+    probes: int = 0
+    canary: NodeName | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """An administrator's order that nothing new is made: in the whole site (`pool` None) or one pool; `until` None = until it is
+    taken back."""
+
+    pool: PoolName | None
+    since: float
+    until: float | None
+    by: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JobTrouble:
+    """A job that lost nodes before it could start: how often, and since when."""
+
+    job: int
+    failures: int
+    at: float
+
+
+class LeftoverKind(StrEnum):
+    """What a VM may leave behind."""
+
+    INTERFACE = "network interface"
+    DISK = "disk"
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """A network interface or disk that carries our cluster tag. `vm` is the VM it is attached to ('' = none)."""
+
+    kind: LeftoverKind
+    name: str
+    node: NodeName
+    launch: LaunchId
+    pool: PoolName
+    vm: VmName | None = None
+    created_at: float | None = None

@@ -1,4 +1,4 @@
-"""The seam to Azure: five calls, and what each may raise. compute.py implements it with azure-mgmt-compute."""
+"""The seam to Azure: a few calls, and what each may raise. compute.py implements it with azure-mgmt-compute."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from slurm_azure.model import Failure, LaunchId, NodeName, Offer, PoolName, Vm, VmName
+from slurm_azure.model import Failure, LaunchId, Leftover, NodeName, Offer, PoolName, Vm, VmName
 
 
 class Call(StrEnum):
@@ -17,6 +17,8 @@ class Call(StrEnum):
     DELETE = "delete"
     LIST = "list"
     READ = "read"
+    UPDATE = "update"  # start
+    DEALLOCATE = "deallocate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,14 @@ class VmOrder:
     pool: PoolName
     offer: Offer
     user_data: str
+
+
+class VmPower(StrEnum):
+    """Azure's power states, as far as they matter (instance view, `PowerState/...`)."""
+
+    RUNNING = "running"
+    DEALLOCATED = "deallocated"
+    OTHER = "other"  # on its way, or stopped (and billed)
 
 
 class Cloud(Protocol):
@@ -64,6 +74,40 @@ class Cloud(Protocol):
 
         Raises Throttled, CredentialRefused, CloudUnreachable.
         """
+        ...
+
+    def console(self, name: VmName) -> str | None:
+        """The end of a VM's serial console log (at most 64 KiB of text); None = there is none, or no VM.
+
+        Raises Throttled, CredentialRefused, CloudUnreachable.
+        """
+        ...
+
+    def leftovers(self) -> Iterable[Leftover]:
+        """All network interfaces and disks of the resource group that carry this cluster's tag. Complete, or it raises
+        (Throttled, CredentialRefused, CloudUnreachable)."""
+        ...
+
+    def remove(self, leftover: Leftover) -> bool:
+        """Ask that a leftover goes. True = it is not there; False = accepted, still going, or in use by a VM again.
+
+        Raises Throttled, CredentialRefused, CloudUnreachable.
+        """
+        ...
+
+    def deallocate(self, name: VmName) -> bool:
+        """Ask that a VM is stopped and its host given back; its disk stays. True = the VM is not there.
+
+        Raises CreateRefused (Azure said no), Throttled, CredentialRefused, CloudUnreachable.
+        """
+        ...
+
+    def start(self, name: VmName) -> bool:
+        """Ask that a deallocated VM starts. True = the VM is not there. Raises as `deallocate`."""
+        ...
+
+    def power(self, name: VmName) -> VmPower | None:
+        """A VM's power state; None = it is not there. Raises Throttled, CredentialRefused, CloudUnreachable."""
         ...
 
     def close(self) -> None:

@@ -5,18 +5,50 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from slurm_azure.model import Launch, NodeName, Offer, PoolName, RequestId, VmName, Wish
+from slurm_azure.model import (
+    Breaker,
+    CoolDown,
+    Failure,
+    JobTrouble,
+    Launch,
+    NodeName,
+    Offer,
+    PoolName,
+    RequestId,
+    VmName,
+    Wish,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A node wants a launch: admission (admit.py) says which offer, not yet, or no. Never leaves the decisions.
+
+    `avoid`: the offer that its last launch failed on. `wish` is what asked, if a request did.
+    """
+
+    node: NodeName
+    pool: PoolName
+    asked_at: float
+    wish: Wish | None = None
+    request: RequestId | None = None
+    jobs: tuple[int, ...] = ()
+    attempt: int = 1
+    avoid: Offer | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A new launch for a node: the daemon gives it an id, writes it to the journal, and only then creates its VM."""
+    """A new launch for a node: the daemon gives it an id, writes it to the journal, and only then creates its VM.
 
-    node: NodeName
-    pool: PoolName
+    With `refused` it is one that is not to be: it goes into the journal as failed, and Slurm is told. With `reuse` it starts the
+    deallocated VM of that name.
+    """
+
+    ask: Ask
     offer: Offer
-    request: RequestId | None
-    jobs: tuple[int, ...]
+    refused: Failure | None = None
+    reuse: VmName | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +88,29 @@ class Diagnose:
     launch: Launch
 
 
+@dataclass(frozen=True, slots=True)
+class ReadConsole:
+    """Keep the VM's serial console log before the VM goes: it is the only witness of a boot that failed."""
+
+    launch: Launch
+
+
+@dataclass(frozen=True, slots=True)
+class Deallocate:
+    """Stop the launch's VM and keep it for the next launch of its node."""
+
+    launch: Launch
+
+
 class Saying(Enum):
     """What Slurm is to be told of a node."""
 
     FAILED = "down with the reason (its job is requeued), then powered down"
     POWER_DOWN = "powered down at once: it is down already, with the reason the node gave itself"
-    RESUME = "back in service: what failed has been held long enough"
+    RESUME = "back in service: what failed has been held long enough, or its pool is open again"
+    SHELVE = "drained with the reason: its pool is closed, jobs should go elsewhere"
+    RELEASE = "powered down at once, with nothing wrong with it: its job is gone, or could not have all of its nodes"
+    WAKE = "powered up, as the canary of a closed pool"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,4 +131,44 @@ class Note:
     text: str
 
 
-Effect = Plan | Save | Drop | Create | Delete | Diagnose | Say | Note
+@dataclass(frozen=True, slots=True)
+class TellJob:
+    """An AdminComment for a job, and how long it is held back (seconds; 0 = not)."""
+
+    job: int
+    comment: str
+    delay: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cool:
+    """A cool-down that begins, or has changed."""
+
+    cool_down: CoolDown
+
+
+@dataclass(frozen=True, slots=True)
+class Warm:
+    """What has that key has worked: its cool-down and its strikes are forgotten."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class SaveBreaker:
+    """A pool's breaker has changed."""
+
+    breaker: Breaker
+
+
+@dataclass(frozen=True, slots=True)
+class SaveTrouble:
+    """A job has lost nodes once more."""
+
+    trouble: JobTrouble
+
+
+Effect = (
+    Ask | Plan | Save | Drop | Create | Delete | Diagnose | ReadConsole | Deallocate | Say | Note
+    | TellJob | Cool | Warm | SaveBreaker | SaveTrouble
+)  # fmt: skip

@@ -4,17 +4,64 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
-from slurm_azure.model import Launch, NodeName, Offer, PoolName, SlurmNode, Vm, VmName, Wish
+from slurm_azure.model import (
+    BootReport,
+    Breaker,
+    CoolDown,
+    Failure,
+    FailureReason,
+    JobTrouble,
+    Launch,
+    NodeName,
+    Offer,
+    Pause,
+    PoolName,
+    SlurmNode,
+    Vm,
+    VmName,
+    Wish,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """Limits of a budget, None = none. Costs in USD; `booting`: launches on their way at once."""
+
+    nodes: int | None = None
+    cores: int | None = None
+    cost_per_hour: float | None = None
+    cost_per_month: float | None = None
+    booting: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PoolPolicy:
-    """What decisions need to know of a pool: offers in order, and how long Slurm waits for its nodes (seconds)."""
+    """What decisions need to know of a pool: offers in order, how long Slurm waits for its nodes, how long a VM may take until
+    it is provisioned (`create_deadline`) and from then until it has joined (`boot_deadline`), all in seconds.
+
+    `attempts`: launches for one wake-up whose boot may fail. `cores`: of each offer, by size. `partitions`: those it is in.
+    """
 
     name: PoolName
     offers: tuple[Offer, ...]
     resume_timeout: float
+    create_deadline: float = 300.0
+    boot_deadline: float = 450.0
+    attempts: int = 2
+    all_or_nothing: bool = False
+    spread: bool = False
+    release_cancelled: bool = True
+    breaker_failures: int = 5
+    breaker_pause: float = 600.0
+    deallocate: bool = False
+    keep_most: int = 50
+    keep_longest: float = 3 * 86400.0
+    cores: Mapping[str, int] = MappingProxyType({})
+    prices: Mapping[Offer, float] = MappingProxyType({})
+    caps: Caps = Caps()
+    partitions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +69,9 @@ class Policy:
     """What decisions need to know of the configuration. All in seconds."""
 
     pools: Mapping[PoolName, PoolPolicy]
+    caps: Caps = Caps()
+    partition_caps: Mapping[str, Caps] = MappingProxyType({})
+    cool_downs: Mapping[FailureReason, float] = MappingProxyType({})
     delete_retry: float = 180.0
     failed_node_hold: float = 60.0
     list_lag: float = 60.0  # how far Azure's lists may lag behind its own answers (30 s have been seen)
@@ -29,7 +79,8 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The round: `now`; when the newest whole observations were begun (None = none yet).
+    """The round: `now`; when the newest whole observations were begun (None = none yet); `closed`: pools where nothing new may
+    be made, and why.
 
     What has not been seen proves nothing: an absence counts only in an observation begun after the moment in question.
     """
@@ -38,6 +89,20 @@ class Facts:
     policy: Policy
     slurm_at: float | None = None
     list_at: float | None = None
+    jobs_at: float | None = None
+    closed: Mapping[PoolName, Failure] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What holds across nodes: what cools down (by key), the pools' breakers, pauses, jobs in trouble, and what was spent in this
+    month by launches that are over (USD by pool)."""
+
+    cool_downs: Mapping[str, CoolDown] = MappingProxyType({})
+    breakers: Mapping[PoolName, Breaker] = MappingProxyType({})
+    pauses: Mapping[PoolName | None, Pause] = MappingProxyType({})
+    troubles: Mapping[int, JobTrouble] = MappingProxyType({})
+    spent: Mapping[PoolName, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +111,8 @@ class NodeRecord:
 
     `slurm` is None while Slurm has not been seen (or does not know the node), `pool` None if the node is in no pool any
     more. `vms`: what Azure lists for it. `absent_since`/`stray_since`: since which list a VM of ours has been missing, or
-    one without a launch been there.
+    one without a launch been there. `jobs`: those that hold it (None = not known). `boot`: what it told of its boot, if that is
+    of its live launch.
     """
 
     node: NodeName
@@ -59,6 +125,8 @@ class NodeRecord:
     vms: tuple[Vm, ...] = ()
     absent_since: float | None = None
     stray_since: Mapping[VmName, float] | None = None
+    jobs: tuple[int, ...] | None = None
+    boot: BootReport | None = None
 
     def vm_of(self, launch: Launch) -> Vm | None:
         """The launch's VM, if Azure lists it."""

@@ -55,6 +55,14 @@ class Scheduler(Protocol):
         """Jobs that hold any of the named nodes. Raises SchedulerUnreachable."""
         ...
 
+    def tell_jobs(self, jobs: Collection[int], comment: str, delay: float = 0.0) -> Mapping[int, str]:
+        """Put `comment` on these jobs as their AdminComment, where `scontrol show job` shows it to their owners; with a `delay`
+        (seconds) those that wait are not started before that.
+
+        Returns the jobs slurmctld refused, with its words (a job that is over is one). Raises SchedulerUnreachable.
+        """
+        ...
+
     def version(self) -> tuple[int, int]:
         """Slurm's release as (year, month), such as (22, 5). Raises SchedulerUnreachable."""
         ...

@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from slurm_azure.azure.cloud import Call, VmOrder
+from slurm_azure.azure.cloud import Call, VmOrder, VmPower
 from slurm_azure.errors import CreateRefused
-from slurm_azure.model import Failure, Vm, VmName, VmState
+from slurm_azure.model import Failure, Leftover, Vm, VmName, VmState
 
 
 class RecordingCloud:
@@ -27,6 +27,10 @@ class RecordingCloud:
         self.slow_deletes = False
         self.causes: dict[VmName, Failure] = {}
         self.wait: dict[Call, float] = {}
+        self.consoles: dict[VmName, str] = {}
+        self.read_consoles: list[VmName] = []
+        self.left: list[Leftover] = []
+        self.stopped: set[VmName] = set()
         self.on_create: Callable[[VmOrder], None] = lambda order: None
         self.on_delete: Callable[[VmName], None] = lambda name: None
         self.on_list: Callable[[], None] = lambda: None
@@ -76,6 +80,31 @@ class RecordingCloud:
 
     def why_failed(self, name: VmName) -> Failure | None:
         return self.causes.get(name)
+
+    def console(self, name: VmName) -> str | None:
+        with self._lock:
+            self.read_consoles.append(name)
+        return self.consoles.get(name)
+
+    def leftovers(self) -> Iterable[Leftover]:
+        return tuple(self.left)
+
+    def remove(self, leftover: Leftover) -> bool:
+        self.left.remove(leftover)
+        return False
+
+    def deallocate(self, name: VmName) -> bool:
+        self.stopped.add(name)
+        return name not in self.vms
+
+    def start(self, name: VmName) -> bool:
+        self.stopped.discard(name)
+        return name not in self.vms
+
+    def power(self, name: VmName) -> VmPower | None:
+        if name not in self.vms:
+            return None
+        return VmPower.DEALLOCATED if name in self.stopped else VmPower.RUNNING
 
     def close(self) -> None:
         pass

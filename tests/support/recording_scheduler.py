@@ -18,6 +18,8 @@ class RecordingScheduler:
         self.told: list[tuple[Tell, tuple[NodeName, ...], str]] = []
         self.refuse: dict[NodeName, str] = {}
         self.reachable = True
+        self.queue: list[Job] = []
+        self.told_jobs: list[tuple[tuple[int, ...], str, float]] = []
 
     def set_power(self, power: Power, *names: str, reason: str = "", down: bool = False) -> None:
         """Show these nodes so from now on."""
@@ -34,7 +36,12 @@ class RecordingScheduler:
 
     def jobs(self, names: Collection[NodeName]) -> Sequence[Job]:
         self._answer()
-        return ()
+        return tuple(self.queue)
+
+    def tell_jobs(self, jobs: Collection[int], comment: str, delay: float = 0.0) -> Mapping[int, str]:
+        self._answer()
+        self.told_jobs.append((tuple(jobs), comment, delay))
+        return {}
 
     def version(self) -> tuple[int, int]:
         self._answer()
