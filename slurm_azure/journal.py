@@ -1,4 +1,5 @@
-"""What was promised: requests taken in, wishes still open, launches with their moments, events worth telling.
+"""What was promised: requests taken in, wishes still open, launches with their moments, events worth telling; what cools down,
+what is closed or paused, what was spent.
 
 SQLite with one writer, the daemon (WAL, synchronous=FULL: what is committed survives a loss of power); the command line
 reads beside it. It lives on a local disk, never on NFS (sqlite.org, "Write-Ahead Logging"). A launch's row holds all its
@@ -8,67 +9,34 @@ moments, so a node's timeline is derived and not stored twice.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
-import logging
-import os
 import sqlite3
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from slurm_azure.errors import JournalError
+from slurm_azure.journal_file import connect, connect_readonly
+from slurm_azure.journal_rows import SAVE_LAUNCH, SELECT_LAUNCHES, launch_of, row_of
 from slurm_azure.model import (
-    Failure,
+    Breaker,
+    CoolDown,
     FailureReason,
+    JobTrouble,
     Launch,
     LaunchId,
     NodeName,
-    Offer,
+    Pause,
     PoolName,
-    Priority,
     RequestId,
     RequestKind,
-    VmName,
     Wish,
 )
 
-log = logging.getLogger(__name__)
-
-SCHEMA_VERSION = 1
-
-_SCHEMA = """
-CREATE TABLE requests (
-    id TEXT PRIMARY KEY, kind TEXT NOT NULL, nodes TEXT NOT NULL, at REAL NOT NULL, taken_at REAL NOT NULL,
-    jobs TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE TABLE wishes (
-    node TEXT NOT NULL, kind TEXT NOT NULL, at REAL NOT NULL, request TEXT NOT NULL, jobs TEXT NOT NULL,
-    PRIMARY KEY (node, kind)
-) STRICT;
-CREATE TABLE launches (
-    id TEXT PRIMARY KEY, node TEXT NOT NULL, pool TEXT NOT NULL, vm_name TEXT NOT NULL, size TEXT NOT NULL, zone TEXT,
-    priority TEXT NOT NULL, max_price REAL NOT NULL, price REAL, request TEXT, jobs TEXT NOT NULL,
-    planned_at REAL NOT NULL, wanted_at REAL, sent_at REAL, accepted_at REAL, running_at REAL, joined_at REAL, released_at REAL,
-    release_reason TEXT NOT NULL, delete_sent_at REAL, gone_at REAL, failure TEXT, failure_detail TEXT, told_at REAL
-) STRICT;
-CREATE INDEX launches_of_node ON launches (node, planned_at);
-CREATE INDEX unfinished_launches ON launches (planned_at) WHERE gone_at IS NULL;
-CREATE TABLE events (at REAL NOT NULL, node TEXT NOT NULL, launch TEXT, text TEXT NOT NULL) STRICT;
-CREATE INDEX events_of_node ON events (node, at);
-"""
-
-_COLUMNS = (
-    "id", "node", "pool", "vm_name", "size", "zone", "priority", "max_price", "price", "request", "jobs", "planned_at",
-    "wanted_at", "sent_at", "accepted_at", "running_at", "joined_at", "released_at", "release_reason", "delete_sent_at",
-    "gone_at", "failure", "failure_detail", "told_at",
-)  # fmt: skip
-_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM launches"  # noqa: S608 - the names stand above
-_SAVE = (
-    f"INSERT INTO launches ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))}) ON CONFLICT (id) DO UPDATE SET "  # noqa: S608
-    + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS if name != "id")
-)
+LONGEST_CONSOLE = 1 << 20  # characters kept of a console log, the last ones
+_SITE = ""  # a pause of the whole site: SQLite takes no NULL for a key
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +61,17 @@ class TakenRequest:
     jobs: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What a pool's launches cost in a calendar month (UTC, `YYYY-MM`) as far as they are over; those without a known price
+    count in `vm_seconds` alone."""
+
+    month: str
+    pool: PoolName
+    usd: float
+    vm_seconds: float
+
+
 class Journal:
     """An open journal. All writing happens inside `with journal.writing():`, one commit each."""
 
@@ -106,15 +85,7 @@ class Journal:
         One that is damaged is set aside and a new one begun: launches come back from the VMs' tags and Slurm's states.
         """
         try:
-            if readonly:
-                return cls(_connect_readonly(path))
-            try:
-                return cls(_connect(path))
-            except sqlite3.OperationalError:
-                raise  # a full disk, a missing permission, a lock: the file itself is sound
-            except sqlite3.DatabaseError as error:
-                _set_aside(path, error)
-                return cls(_connect(path))
+            return cls(connect_readonly(path) if readonly else connect(path))
         except sqlite3.Error as error:
             raise JournalError(f"journal {path}: {error}; is it on a local disk, and readable by this user?") from None
 
@@ -174,7 +145,7 @@ class Journal:
 
     def save(self, launches: Iterable[Launch]) -> None:
         """Write launches, new or changed."""
-        self._db.executemany(_SAVE, map(_row, launches))
+        self._db.executemany(SAVE_LAUNCH, map(row_of, launches))
 
     def unfinished(self) -> list[Launch]:
         """Launches that are not gone yet, oldest first."""
@@ -192,7 +163,7 @@ class Journal:
         return self._launches("WHERE rowid IN (SELECT max(rowid) FROM launches GROUP BY node)")
 
     def _launches(self, tail: str, *values: Any) -> list[Launch]:
-        return [_launch(row) for row in self._db.execute(f"{_SELECT} {tail}", values)]
+        return [launch_of(row) for row in self._db.execute(f"{SELECT_LAUNCHES} {tail}", values)]
 
     # events
 
@@ -208,71 +179,109 @@ class Journal:
         )
         return [Event(at, NodeName(name), LaunchId(launch) if launch else None, text) for at, name, launch, text in rows]
 
+    # what holds across nodes
+
+    def save_cool_downs(self, cool_downs: Iterable[CoolDown]) -> None:
+        """Write cool-downs, new or changed."""
+        self._db.executemany("INSERT OR REPLACE INTO cool_downs VALUES (?, ?, ?, ?, ?, ?)", map(astuple, cool_downs))
+
+    def drop_cool_downs(self, keys: Iterable[str]) -> None:
+        """Forget cool-downs, with their strikes."""
+        self._db.executemany("DELETE FROM cool_downs WHERE key = ?", ((key,) for key in keys))
+
+    def cool_downs(self) -> list[CoolDown]:
+        """All cool-downs that are remembered, those that are over included: their strikes still count."""
+        rows = self._db.execute("SELECT key, reason, detail, since, until, strikes FROM cool_downs ORDER BY key")
+        return [CoolDown(key, FailureReason(reason), *rest) for key, reason, *rest in rows]
+
+    def save_breakers(self, breakers: Iterable[Breaker]) -> None:
+        """Write pools' breakers, new or changed."""
+        self._db.executemany("INSERT OR REPLACE INTO breakers VALUES (?, ?, ?, ?, ?, ?, ?)", map(astuple, breakers))
+
+    def breakers(self) -> list[Breaker]:
+        """The breakers of all pools that ever had a boot that failed."""
+        rows = self._db.execute(
+            "SELECT pool, failures, detail, opened_at, probe_at, probes, canary FROM breakers ORDER BY pool"
+        )
+        return [Breaker(*row) for row in rows]
+
+    def save_pause(self, pause: Pause) -> None:
+        """Write a pause; it replaces the one that the site or the pool has."""
+        row = (pause.pool or _SITE, pause.since, pause.until, pause.by, pause.reason)
+        self._db.execute("INSERT OR REPLACE INTO pauses VALUES (?, ?, ?, ?, ?)", row)
+
+    def drop_pause(self, pool: PoolName | None) -> None:
+        """The site's pause (`pool` None), or a pool's, is over."""
+        self._db.execute("DELETE FROM pauses WHERE pool = ?", (pool or _SITE,))
+
+    def pauses(self) -> list[Pause]:
+        """All pauses, the site's first; those that have run out are there until somebody drops them."""
+        rows = self._db.execute("SELECT pool, since, until, by, reason FROM pauses ORDER BY pool")
+        return [Pause(PoolName(pool) if pool != _SITE else None, *rest) for pool, *rest in rows]
+
+    def save_troubles(self, troubles: Iterable[JobTrouble]) -> None:
+        """Write jobs' troubles, new or changed."""
+        self._db.executemany("INSERT OR REPLACE INTO troubles VALUES (?, ?, ?)", map(astuple, troubles))
+
+    def troubles(self, since: float = 0.0) -> list[JobTrouble]:
+        """Jobs that lost nodes since a moment, oldest first."""
+        rows = self._db.execute("SELECT job, failures, at FROM troubles WHERE at >= ? ORDER BY at, job", (since,))
+        return [JobTrouble(*row) for row in rows]
+
+    # money
+
+    def spend(self, month: str, pool: PoolName, usd: float, seconds: float) -> None:
+        """Add to what a pool cost in a month (`YYYY-MM`): USD, and seconds of VMs."""
+        self._db.execute(
+            "INSERT INTO spending VALUES (?, ?, ?, ?) ON CONFLICT (month, pool) DO UPDATE SET "
+            "usd = usd + excluded.usd, vm_seconds = vm_seconds + excluded.vm_seconds",
+            (month, pool, usd, seconds),
+        )
+
+    def spent(self, month: str) -> dict[PoolName, float]:
+        """USD by pool of a month's launches that are over."""
+        rows = self._db.execute("SELECT pool, usd FROM spending WHERE month = ? ORDER BY pool", (month,))
+        return {PoolName(pool): usd for pool, usd in rows}
+
+    def spending(self, since: str = "") -> list[Spending]:
+        """All that was spent since a month (`YYYY-MM`, included), oldest first; twelve rows a pool and year, kept for ever."""
+        rows = self._db.execute("SELECT month, pool, usd, vm_seconds FROM spending WHERE month >= ? ORDER BY 1, 2", (since,))
+        return [Spending(*row) for row in rows]
+
+    # console logs
+
+    def keep_console(self, launch: LaunchId, at: float, text: str) -> None:
+        """Keep a launch's console log, or the end of one that is very long; a newer one replaces it."""
+        data = zlib.compress(text[-LONGEST_CONSOLE:].encode("utf-8", "replace"))
+        self._db.execute("INSERT OR REPLACE INTO consoles VALUES (?, ?, ?)", (launch, at, data))
+
+    def console(self, launch: LaunchId) -> tuple[float, str] | None:
+        """When a launch's console log was read, and the log."""
+        row = self._db.execute("SELECT at, text FROM consoles WHERE launch = ?", (launch,)).fetchone()
+        return None if row is None else (row[0], zlib.decompress(row[1]).decode("utf-8"))
+
+    def forget_consoles(self, before: float) -> None:
+        """Drop console logs that were read before a moment."""
+        self._db.execute("DELETE FROM consoles WHERE at < ?", (before,))
+
+    # orders
+
+    def take_order(self, id: str, at: float, taken_at: float, text: str) -> bool:
+        """Record an administrator's order; False if it is there already (a crash came before its file was removed)."""
+        return self._db.execute("INSERT OR IGNORE INTO orders VALUES (?, ?, ?, ?)", (id, at, taken_at, text)).rowcount > 0
+
+    def order_taken_at(self, id: str) -> float | None:
+        """When an order was taken in; None = not yet."""
+        row = self._db.execute("SELECT taken_at FROM orders WHERE id = ?", (id,)).fetchone()
+        return None if row is None else float(row[0])
+
     def forget(self, before: float) -> None:
         """Drop what has been over since before a moment, so that the journal does not grow for ever."""
         self._db.execute("DELETE FROM launches WHERE gone_at < ?", (before,))
         self._db.execute("DELETE FROM events WHERE at < ?", (before,))
         self._db.execute("DELETE FROM requests WHERE at < ?", (before,))
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-    if not path.exists():
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    db = sqlite3.connect(path, isolation_level=None, timeout=5.0, check_same_thread=False)
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = FULL")
-    if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-        db.close()
-        raise sqlite3.DatabaseError("quick_check found damage")
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version > SCHEMA_VERSION:
-        db.close()
-        raise JournalError(
-            f"journal {path} was written by a newer slurm-azure (schema {version}, this one knows {SCHEMA_VERSION})"
-        )
-    if version == 0:
-        db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
-    return db
-
-
-def _set_aside(path: Path, error: sqlite3.DatabaseError) -> None:
-    number = next(n for n in itertools.count(1) if not path.with_suffix(f".damaged-{n}").exists())
-    aside = path.with_suffix(f".damaged-{number}")
-    log.critical("journal %s is damaged (%s): kept as %s; a new one is rebuilt from VM tags and Slurm", path, error, aside.name)
-    path.rename(aside)
-    for tail in ("-wal", "-shm"):
-        with contextlib.suppress(FileNotFoundError):
-            path.with_name(path.name + tail).rename(aside.with_name(aside.name + tail))
-
-
-def _connect_readonly(path: Path) -> sqlite3.Connection:
-    if not path.exists():
-        raise JournalError(f"journal {path}: not there; has slurm-azured run on this machine (--state names another folder)?")
-    return sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, timeout=5.0)
-
-
-def _row(launch: Launch) -> tuple[Any, ...]:
-    offer, failure = launch.offer, launch.failure
-    return (
-        launch.id, launch.node, launch.pool, launch.vm_name, offer.size, offer.zone, offer.priority, offer.max_price,
-        launch.price, launch.request, json.dumps(launch.jobs), launch.planned_at, launch.wanted_at, launch.sent_at,
-        launch.accepted_at, launch.running_at, launch.joined_at, launch.released_at, launch.release_reason,
-        launch.delete_sent_at, launch.gone_at, failure and failure.reason, failure and failure.detail, launch.told_at,
-    )  # fmt: skip
-
-
-def _launch(row: Sequence[Any]) -> Launch:
-    value = dict(zip(_COLUMNS, row, strict=True))
-    failure, detail = value.pop("failure"), value.pop("failure_detail")
-    offer = Offer(value.pop("size"), value.pop("zone"), Priority(value.pop("priority")), value.pop("max_price"))
-    return Launch(
-        id=LaunchId(value.pop("id")),
-        node=NodeName(value.pop("node")),
-        pool=PoolName(value.pop("pool")),
-        vm_name=VmName(value.pop("vm_name")),
-        jobs=tuple(json.loads(value.pop("jobs"))),
-        offer=offer,
-        failure=Failure(FailureReason(failure), detail) if failure else None,
-        **value,
-    )
+        self._db.execute("DELETE FROM orders WHERE taken_at < ?", (before,))
+        self._db.execute("DELETE FROM troubles WHERE at < ?", (before,))
+        self._db.execute("DELETE FROM cool_downs WHERE until < ?", (before,))
+        self._db.execute("DELETE FROM pauses WHERE until < ?", (before,))
+        self.forget_consoles(before)
