@@ -11,7 +11,7 @@ from typing import Any
 
 from azure.core.exceptions import AzureError
 
-from slurm_azure.azure.cloud import Call
+from slurm_azure.azure.cloud import Call, VmPower
 from slurm_azure.azure.failures import classify, innermost, one_line
 from slurm_azure.azure.limits import Limits, retry_after
 from slurm_azure.azure.vm import Json
@@ -46,6 +46,11 @@ class Refused(CloudError):
         """Whether Azure says that the VM is not there. A resource group or subscription that is not found says nothing of it:
         that is a mistake in the configuration, and the VM may well be somewhere."""
         return self.status == 404 and self.code.lower() in _ABSENT
+
+    @property
+    def no_right(self) -> bool:
+        """Whether our role lacks something. (The 403 of an Azure policy is another matter.)"""
+        return self.status == 403 and self.code.lower().endswith("authorizationfailed")
 
     def as_unreachable(self) -> CloudError:
         """As what it is where the seam knows no refusal: everything but create."""
@@ -101,6 +106,15 @@ def failure_in(view: Json) -> Failure:
             return classify(code, words)
         return Failure(FailureReason.UNKNOWN, one_line(f"provisioning {state}: {words}"))
     return Failure(FailureReason.UNKNOWN, "provisioning failed; Azure does not say why")
+
+
+def power_in(view: Json) -> VmPower:
+    """The power state that an instance view gives (the same page)."""
+    for status in view.get("statuses") or ():
+        kind, _, state = str(status.get("code", "")).lower().partition("/")
+        if kind == "powerstate":
+            return {"running": VmPower.RUNNING, "deallocated": VmPower.DEALLOCATED}.get(state, VmPower.OTHER)
+    return VmPower.OTHER
 
 
 def _words(response: Any) -> tuple[str, str]:

@@ -16,9 +16,12 @@ class Call(StrEnum):
     CREATE = "create"
     DELETE = "delete"
     LIST = "list"
-    READ = "read"
+    READ = "read"  # why_failed, power
     UPDATE = "update"  # start
     DEALLOCATE = "deallocate"
+    CONSOLE = "console"
+    SWEEP = "sweep"  # leftovers: a token for its first request, it waits for those of further ones itself
+    REMOVE = "remove"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +80,16 @@ class Cloud(Protocol):
         ...
 
     def console(self, name: VmName) -> str | None:
-        """The end of a VM's serial console log (at most 64 KiB of text); None = there is none, or no VM.
+        """The end of a VM's serial console log (at most 64 KiB of text, control characters as they come); None = there is none,
+        or no VM.
 
         Raises Throttled, CredentialRefused, CloudUnreachable.
         """
         ...
 
     def leftovers(self) -> Iterable[Leftover]:
-        """All network interfaces and disks of the resource group that carry this cluster's tag. Complete, or it raises
-        (Throttled, CredentialRefused, CloudUnreachable)."""
+        """All network interfaces and disks of the resource group that carry this cluster's tag (Azure gives the disk that is
+        made along with a VM the VM's tags). Complete, or it raises (Throttled, CredentialRefused, CloudUnreachable)."""
         ...
 
     def remove(self, leftover: Leftover) -> bool:

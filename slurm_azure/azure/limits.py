@@ -3,11 +3,16 @@
 Two doors count each request, and both must have a token. The sizes are Microsoft's:
 
     front door (Azure Resource Manager)   bucket / refill per second   reads 250 / 25, writes 200 / 10, deletes 200 / 10
-    Compute resource provider             bucket / refill per minute   Put VM and Delete VM 1,500 / 500,
+    Compute resource provider             bucket / refill per minute   Put, Update and Delete VM 1,500 / 500,
                                                                        Low Cost Get 24,000 / 8,000, High Cost Get 900 / 300
+    Network resource provider             requests in five minutes     reads 10,000, writes and deletes 1,000
 
 (Microsoft Learn, "Understand how Azure Resource Manager throttles requests" and "Compute throttling limits"). For up to
 5,000 VMs the front door is what binds: 1,000 creates take (1,000 - 200) / 10 = 80 s.
+
+A POST is a write at the front door, whatever it does: start, deallocate, and the question for the console log. Compute counts
+start as Update VM, deallocate as Delete VM, and that question as Low Cost Get. What Compute allows for disks is not in
+those pages: they are counted with the network interfaces they are asked for with.
 
 Azure refills in steps at moments we do not know. A bucket here therefore holds one refill less than Azure's and is
 refilled continuously: whatever the phase of the steps, it never promises a token that Azure has not got.
@@ -28,6 +33,11 @@ _LEAST_WAIT = 0.01  # seconds: never tell a caller to ask again at once
 _LARGEST_VM_POLICY = 45  # "Compute throttling limits": no policy that counts the calls to one VM is larger
 _POLICY = re.compile(r"(Microsoft\.\w+/\w+);(\d+)")
 _POLICIES_KNOWN = 64  # policy names remembered at most
+_FRONT_DOOR_WORD = {
+    Call.CREATE: "writes", Call.UPDATE: "writes", Call.DEALLOCATE: "writes", Call.CONSOLE: "writes",
+    Call.DELETE: "deletes", Call.REMOVE: "deletes",
+    Call.LIST: "reads", Call.READ: "reads", Call.SWEEP: "reads",
+}  # fmt: skip
 
 Headers = Mapping[str, str]
 
@@ -83,18 +93,23 @@ class Limits:
         self._clock = clock
         self._lock = threading.Lock()
         now = clock()
-        reads = safe_bucket(requests.read_burst, requests.read_per_second, 1, now)
-        self._front_door = {
-            Call.CREATE: safe_bucket(requests.write_burst, requests.write_per_second, 1, now),
-            Call.DELETE: safe_bucket(requests.delete_burst, requests.delete_per_second, 1, now),
-            Call.LIST: reads,
-            Call.READ: reads,
+        door = {
+            "reads": safe_bucket(requests.read_burst, requests.read_per_second, 1, now),
+            "writes": safe_bucket(requests.write_burst, requests.write_per_second, 1, now),
+            "deletes": safe_bucket(requests.delete_burst, requests.delete_per_second, 1, now),
         }
-        self._compute = {
+        self._front_door = {call: door[kind] for call, kind in _FRONT_DOOR_WORD.items()}
+        delete_vm, low_cost_get = safe_bucket(1500, 500, 60, now), safe_bucket(24000, 8000, 60, now)
+        self._provider = {
             Call.CREATE: safe_bucket(1500, 500, 60, now),  # Put VM
-            Call.DELETE: safe_bucket(1500, 500, 60, now),  # Delete VM
+            Call.UPDATE: safe_bucket(1500, 500, 60, now),  # Update VM
+            Call.DELETE: delete_vm,
+            Call.DEALLOCATE: delete_vm,
             Call.LIST: safe_bucket(900, 300, 60, now),  # High Cost Get VM
-            Call.READ: safe_bucket(24000, 8000, 60, now),  # Low Cost Get VM
+            Call.READ: low_cost_get,
+            Call.CONSOLE: low_cost_get,
+            Call.SWEEP: Bucket(10_000 / 2, 10_000 / 300 / 2, now),  # half of it is left to others: their phase is not known
+            Call.REMOVE: Bucket(1000 / 2, 1000 / 300 / 2, now),
         }
         self._paused_until = dict.fromkeys(Call, now)
         self._largest_seen: dict[str, int] = {}
@@ -103,7 +118,7 @@ class Limits:
         """Take one token of both budgets of `call`: 0.0 = taken; else seconds until it is worth asking again."""
         with self._lock:
             now = self._clock()
-            buckets = (self._front_door[call], self._compute[call])
+            buckets = (self._front_door[call], self._provider[call])
             wait = max(self._paused_until[call] - now, *(bucket.wait(now) for bucket in buckets))
             if wait > 0:
                 return wait
@@ -129,7 +144,7 @@ class Limits:
                 bucket.lower(door or -bucket.per_second, now)
             counted = [left for policy, left in provider.items() if self._counts_all_vms(policy, left)]
             if counted:
-                self._compute[call].lower(min(counted), now)
+                self._provider[call].lower(min(counted), now)
 
     def tokens(self, call: Call) -> float:
         """How many calls of this kind could be sent at this moment (for status and metrics)."""
@@ -137,7 +152,7 @@ class Limits:
             now = self._clock()
             if self._paused_until[call] > now:
                 return 0.0
-            return max(0.0, min(self._front_door[call].tokens(now), self._compute[call].tokens(now)))
+            return max(0.0, min(self._front_door[call].tokens(now), self._provider[call].tokens(now)))
 
     def _counts_all_vms(self, policy: str, left: int) -> bool:
         # Azure also has policies for the calls to one VM (12 creates, 36 reads ...) and does not document what the
@@ -145,9 +160,6 @@ class Limits:
         if policy in self._largest_seen or len(self._largest_seen) < _POLICIES_KNOWN:
             self._largest_seen[policy] = max(left, self._largest_seen.get(policy, 0))
         return self._largest_seen.get(policy, 0) > _LARGEST_VM_POLICY
-
-
-_FRONT_DOOR_WORD = {Call.CREATE: "writes", Call.DELETE: "deletes", Call.LIST: "reads", Call.READ: "reads"}
 
 
 def remaining(call: Call, headers: Headers) -> tuple[int | None, dict[str, int]]:

@@ -176,13 +176,12 @@ _STATES = {
 def read_vm(item: Json, cluster: str) -> Vm | None:
     """A VM as Azure lists it, if it carries the tag of `cluster`; None = somebody else's. Raises KeyError and the like for
     what is no VM."""
-    tags = _own_tags(item.get("tags") or {})
+    tags = own_tags(item.get("tags") or {})
     if tags.get(TAG_CLUSTER) != cluster:
         return None
     properties = item["properties"]
     zones = item.get("zones") or (None,)
     spot = properties.get("priority") in ("Spot", "Low")
-    created = properties.get("timeCreated")
     return Vm(
         name=VmName(item["name"]),
         node=NodeName(tags.get(TAG_NODE, "")),
@@ -192,11 +191,16 @@ def read_vm(item: Json, cluster: str) -> Vm | None:
         size=intern(str((properties.get("hardwareProfile") or {}).get("vmSize") or "")),
         zone=zones[0],
         priority=Priority.SPOT if spot else Priority.ON_DEMAND,
-        created_at=None if created is None else datetime.fromisoformat(created).timestamp(),
+        created_at=moment(properties.get("timeCreated")),
     )
 
 
-def _own_tags(tags: Mapping[str, str]) -> Mapping[str, str]:
+def moment(written: str | None) -> float | None:
+    """Azure's date-time in seconds since the epoch. Raises ValueError for what is none."""
+    return None if written is None else datetime.fromisoformat(written).timestamp()
+
+
+def own_tags(tags: Mapping[str, str]) -> Mapping[str, str]:
     """Tags by their names as we write them: Azure takes tag names in any case, and may send them in another."""
     if TAG_CLUSTER in tags:
         return tags
@@ -205,4 +209,4 @@ def _own_tags(tags: Mapping[str, str]) -> Mapping[str, str]:
 
 def launch_of(item: Json) -> str:
     """The launch that made this VM, from its tag; '' = none of ours."""
-    return _own_tags(item.get("tags") or {}).get(TAG_LAUNCH, "")
+    return own_tags(item.get("tags") or {}).get(TAG_LAUNCH, "")

@@ -152,10 +152,10 @@ class TestLimits:
         clock = Clock()
         budget = limits(clock, delete_burst=11)
         budget.reserve(Call.DELETE)
-        before = budget._compute[Call.DELETE].tokens(clock.now)
+        before = budget._provider[Call.DELETE].tokens(clock.now)
         for _ in range(100):
             assert budget.reserve(Call.DELETE) > 0
-        assert budget._compute[Call.DELETE].tokens(clock.now) == before
+        assert budget._provider[Call.DELETE].tokens(clock.now) == before
 
     def test_header_lowers_what_we_think_is_left(self) -> None:
         """Another client drew on the same writes: the header says 3, so 3 are left and not 190."""
