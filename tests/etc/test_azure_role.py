@@ -14,7 +14,7 @@ from slurm_azure.azure.credential import make_credential
 from slurm_azure.azure.failures import classify
 from slurm_azure.azure.limits import Limits
 from slurm_azure.errors import CloudUnreachable, CreateRefused, CredentialRefused
-from slurm_azure.model import FailureReason, LaunchId, NodeName, Offer, PoolName, VmName
+from slurm_azure.model import FailureReason, LaunchId, Leftover, LeftoverKind, NodeName, Offer, PoolName, VmName
 from tests.support.clouds import config_for
 from tests.support.configs import a_document
 from tests.support.simulated_azure import ROLE_FILE, SUBSCRIPTION, SimulatedAzure, product_role, simulated_azure
@@ -47,6 +47,11 @@ def an_order(pool: str) -> VmOrder:
     )
 
 
+def a_leftover(kind: LeftoverKind) -> Leftover:
+    """One of that name; there is none."""
+    return Leftover(kind, "left-behind", NodeName("gallery-1"), LaunchId("l-gallery"), PoolName("gallery"))
+
+
 def everything(cloud: AzureCompute) -> dict[str, Callable[[], Any]]:
     """All that the product asks Azure for."""
     return {
@@ -55,6 +60,13 @@ def everything(cloud: AzureCompute) -> dict[str, Callable[[], Any]]:
         "create again what is there": lambda: cloud.create(an_order("gallery")),
         "list": cloud.list,
         "why it failed": lambda: cloud.why_failed(an_order("gallery").vm_name),
+        "console": lambda: cloud.console(an_order("gallery").vm_name),
+        "deallocate": lambda: cloud.deallocate(an_order("managed").vm_name),
+        "start": lambda: cloud.start(an_order("managed").vm_name),
+        "power": lambda: cloud.power(an_order("managed").vm_name),
+        "leftovers": cloud.leftovers,
+        "remove an interface": lambda: cloud.remove(a_leftover(LeftoverKind.INTERFACE)),
+        "remove a disk": lambda: cloud.remove(a_leftover(LeftoverKind.DISK)),
         "delete": lambda: cloud.delete(an_order("gallery").vm_name),
     }
 
