@@ -42,7 +42,7 @@ def main(kind: str, arguments: list[str]) -> int:
     """
     resume_file = _read_resume_file()  # first: slurmctld keeps it for 10 s (Slurm's Power Saving Guide)
     _occupy_standard_files()
-    spool, wake = _option(arguments, "--spool", SPOOL), _option(arguments, "--wake", WAKE)
+    spool, fifo = _option(arguments, "--spool", SPOOL), _option(arguments, "--wake", WAKE)
     if not arguments or not arguments[-1]:
         return _complain(kind, "slurmctld gave no hostlist as the last argument", 2)
     try:
@@ -52,22 +52,32 @@ def main(kind: str, arguments: list[str]) -> int:
         accept(spool, kind, os.fsencode(arguments[-1]), resume_file, time.time_ns())
     except OSError as error:
         return _complain(kind, "cannot write to %s: %s" % (spool, error.strerror), 1)
-    _wake(wake)
+    wake(fifo)
     return 0
 
 
 def accept(spool: str, kind: str, nodes: bytes, resume_file: bytes, now_ns: int) -> str:
     """Write one durable spool file and return its path. Raises OSError; then nothing has been accepted."""
-    name = "%020d-%s" % (now_ns, os.urandom(6).hex())
-    waiting, final = os.path.join(spool, "." + name), os.path.join(spool, name + SUFFIX)
     head = b"%s\nkind %s\nat %d.%06d\nnodes %d\n\n" % (
         MAGIC, kind.encode(), now_ns // 10**9, now_ns % 10**9 // 1000, len(nodes),
     )  # fmt: skip
-    folder = _open_folder(spool)
+    return write_durably(spool, new_name(now_ns) + SUFFIX, head + nodes + resume_file, 0o600)
+
+
+def new_name(now_ns: int) -> str:
+    """A name that sorts by time and that nobody else will take."""
+    return "%020d-%s" % (now_ns, os.urandom(6).hex())
+
+
+def write_durably(where: str, name: str, data: bytes, mode: int) -> str:
+    """Make one file of the daemon's owner in a folder (made if only that is missing), whole and synced before it gets its
+    name; return its path. Raises OSError; then it is not there."""
+    waiting, final = os.path.join(where, "." + name), os.path.join(where, name)
+    folder = _open_folder(where)
     try:
-        file = os.open(waiting, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        file = os.open(waiting, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         try:
-            _write_all(file, head + nodes + resume_file)
+            _write_all(file, data)
             _give_to_owner_of(folder, file)
             os.fsync(file)
         except OSError:
@@ -166,18 +176,19 @@ def _write_all(file: int, data: bytes) -> None:
         view = view[os.write(file, view) :]
 
 
-def _wake(fifo: str) -> None:
-    """Tell the daemon there is something. No daemon, no wake-up: it finds the file when it comes."""
+def wake(fifo: str) -> bool:
+    """Tell the daemon there is something; False = none listens there. It finds the file when it comes."""
     try:
         pipe = os.open(fifo, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
-        return
+        return False
     try:
         os.write(pipe, b"\n")
     except OSError:
         pass  # the pipe is full of wake-ups already
     finally:
         os.close(pipe)
+    return True
 
 
 def _try(spool: str) -> None:
