@@ -10,7 +10,7 @@ import socket
 import struct
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
 from urllib.parse import unquote
@@ -42,7 +42,7 @@ class Service(Protocol):
 
 class Door:
     """Offers each request to `services` in turn. It is counted in `journal` and told to `recorder`, and `faults` decide what
-    becomes of the answer; None = not."""
+    becomes of the answer, which waits until what has happened is `settled`; None = not."""
 
     def __init__(
         self,
@@ -52,6 +52,7 @@ class Door:
         journal: Journal | None = None,
         faults: Faults | None = None,
         recorder: Recorder | None = None,
+        settled: Callable[[bool], Awaitable[None]] | None = None,
     ) -> None:
         self._services = services
         self._scheme = scheme
@@ -59,6 +60,7 @@ class Door:
         self._journal = journal
         self._faults = faults
         self._recorder = recorder
+        self._settled = settled
         self._postponed: set[asyncio.Task[Reply]] = set()
 
     def server(self) -> web.Server:
@@ -93,6 +95,8 @@ class Door:
             reply = self._noted(call, self._answer(call), began)
         except Postponed as postponed:
             reply = await self._postpone(call, postponed, began)
+        if self._settled is not None:
+            await self._settled(request.method not in ("GET", "HEAD"))
         return await self._send(request, reply)
 
     async def _postpone(self, call: Call, postponed: Postponed, began: float) -> Reply:

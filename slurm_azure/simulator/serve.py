@@ -46,6 +46,7 @@ from slurm_azure.simulator.control import Control
 from slurm_azure.simulator.credentials import one_at_a_time
 from slurm_azure.simulator.descriptors import complain_briefly, raise_limit
 from slurm_azure.simulator.doors import Door, Service
+from slurm_azure.simulator.durability import Durability
 from slurm_azure.simulator.faults.faults import Faults
 from slurm_azure.simulator.faults.interventions import Interventions
 from slurm_azure.simulator.faults.plan import Plan
@@ -148,7 +149,11 @@ class Simulator:
         if self._recorder is None and options.record is not None:
             self._recorder = Recording(options.record)
         await grades.start()  # the addresses to listen on may be of the network that this makes
-        outside = Door(cloud, "https", self._clock, self.journal, faults, self._recorder)
+        durability = None if options.state is None else Durability(world, options.state)
+        if durability is not None and durability.restore():
+            self._provisioning.go_on()
+        settled = None if durability is None else durability.settled
+        outside = Door(cloud, "https", self._clock, self.journal, faults, self._recorder, settled)
         management = await self._listen(options.listen, outside, context)
         metadata = InstanceMetadata(world, tokens, self._is_resource, options.events_delay, faults)
         link_local: list[Service] = [metadata, WireServer(world, self._provisioning, faults)]

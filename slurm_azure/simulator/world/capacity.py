@@ -110,6 +110,10 @@ class Capacity:
             self.free(vm)
             self._take(vm)
 
+    def keep(self, vm: VirtualMachine) -> None:
+        """A VM has a host, whatever the limits."""
+        self._take(vm)
+
     def has(self, vm: VirtualMachine) -> bool:
         """Whether a VM has a host."""
         return vm in self._taken

@@ -37,6 +37,7 @@ class History:
         self._past: dict[int, deque[tuple[float, Resource | None]]] = {}
         self._order: deque[tuple[float, int]] = deque()
         self.lag: Callable[[], float] = lambda: 0.0
+        self.changes = 0  # told so far
 
     def __len__(self) -> int:
         return len(self._order)
@@ -50,6 +51,7 @@ class History:
         self._note(resource.sequence, lambda: copy.copy(resource))
 
     def _note(self, sequence: int, before: Callable[[], Resource | None]) -> None:
+        self.changes += 1
         if not self._shortened():
             return
         now = self._clock.now()

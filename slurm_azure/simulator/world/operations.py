@@ -5,11 +5,14 @@ from __future__ import annotations
 import random
 import uuid
 from collections import OrderedDict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from slurm_azure.simulator.clock import Clock, timestamp
 
+_PICTURED = 500
 IN_PROGRESS, SUCCEEDED, FAILED, CANCELED = "InProgress", "Succeeded", "Failed", "Canceled"
 
 
@@ -67,6 +70,15 @@ class Operations:
     def find(self, name: str) -> Operation | None:
         """The operation of that id, unless it is long over."""
         return self._running.get(name) or self._ended.get(name)
+
+    def picture(self) -> tuple[list[Operation], list[Operation]]:
+        """Those that are running, and the last of those that ended: what a simulator that is started again still knows."""
+        return list(self._running.values()), [self._ended[name] for name in islice(reversed(self._ended), _PICTURED)]
+
+    def put_back(self, running: Iterable[Operation], ended: Sequence[Operation]) -> None:
+        """What `picture` gave."""
+        self._running = {operation.id: operation for operation in running}
+        self._ended = OrderedDict((operation.id, operation) for operation in reversed(ended))
 
 
 def new_uuid(source: random.Random) -> str:

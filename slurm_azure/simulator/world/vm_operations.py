@@ -31,6 +31,31 @@ class VmOperations(Hosting):
         self._begin(vm, CREATING, "CreateOrUpdate")
         self._find_host(vm)
 
+    def go_on(self) -> None:
+        """The simulator was started anew: what was under way begins its present step again, and machines boot again. What was
+        announced to VMs and had not begun is forgotten."""
+        for group in self._world.groups.values():
+            for vm in list(group.vms.values()):
+                self._go_on(vm)
+
+    def _go_on(self, vm: VirtualMachine) -> None:
+        kind = vm.operation.kind.rpartition("_")[2] if vm.operation is not None else ""
+        if vm.provisioning == DELETING:
+            self._dismantle(vm, False)
+        elif vm.power == "deallocating":
+            self._release(vm)
+        elif vm.power == "stopping" and kind == "PowerOff":
+            self._after(vm, self._seconds("stop"), lambda: self._powered_off(vm))
+        elif vm.power in ("stopping", "starting") or (kind == "CreateOrUpdate" and vm.power == "running"):
+            self._power_on(vm)
+        elif vm.operation is not None and not vm.hosted:
+            self._find_host(vm)
+        else:
+            if vm.power == "running":
+                self._start_machine(vm)
+            if vm.operation is not None:
+                self._after(vm, self._seconds("create"), lambda: self._succeed(vm))
+
     def start(self, vm: VirtualMachine) -> op.Operation:
         """Power on. A VM that was deallocated needs a host first, and may not get one (the operation fails then).
 

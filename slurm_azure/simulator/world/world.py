@@ -87,7 +87,7 @@ class World:
         self.locations = {estate.location} | {
             location_name(place) for plan in estate.subscriptions for place in plan.resource_groups.values()
         }
-        self._sequence = 0
+        self.sequence = 0  # of the resource made last
         for plan in estate.subscriptions:
             self._build(plan)
 
@@ -144,8 +144,8 @@ class World:
 
     def next_sequence(self) -> int:
         """A number that grows with every resource made: lists are in this order, whatever goes in between."""
-        self._sequence += 1
-        return self._sequence
+        self.sequence += 1
+        return self.sequence
 
     def new_uuid(self) -> str:
         """A random UUID that follows the seed."""
