@@ -29,6 +29,7 @@ class Context:
     verbose: bool = False
     quiet: bool = False
     clock: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
 
     def config(self) -> Config:
         """The configuration. Raises ConfigError."""

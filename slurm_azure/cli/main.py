@@ -9,6 +9,7 @@ import sys
 from collections.abc import Collection, Sequence
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import NoReturn
 
 from slurm_azure import __version__
@@ -19,13 +20,16 @@ from slurm_azure.errors import UsageError
 COMMANDS = {
     "status": "pools, nodes, VMs, what is on its way, what failed, USD per hour",
     "why": "what happened to a node, when, and why",
+    "pause": "make nothing new in Azure for a while, in the whole site or one pool; what runs goes on",
+    "resume-service": "take a pause back",
     "check": "try configuration, templates, node lines and hooks, without Azure",
     "generate": "write or print Slurm's part of the configuration",
     "render": "print the user data a node gets at its first boot",
     "simulate": "run a simulated Azure on this machine",
     "version": "print versions of slurm-azure and of what it stands on",
 }
-"""Each command and what it does in one line; `cli/<command>.py` has `add_arguments(parser)` and `run(options, context)`."""
+"""Each command and what it does in one line; `cli/<command>.py` (`_` for `-`) has `add_arguments(parser)` and
+`run(options, context)`."""
 
 _CONFIG = "/etc/slurm-azure/slurm-azure.yaml"
 _STATE = "/var/lib/slurm-azure"
@@ -52,7 +56,7 @@ def _run(words: list[str]) -> int:
         return 0
     _start_logging(options.verbose)
     context = Context(Path(options.config), Path(options.state), options.verbose, options.quiet)
-    code = import_module(f"slurm_azure.cli.{options.command}").run(options, context)
+    code = _module_of(options.command).run(options, context)
     assert isinstance(code, int)  # noqa: S101 - holds a command to its contract
     return code
 
@@ -68,8 +72,12 @@ def make_parser(commands: Collection[str] = tuple(COMMANDS)) -> argparse.Argumen
         command = choices.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", allow_abbrev=False)
         _add_globals(command, is_command=True)
         if name in commands:
-            import_module(f"slurm_azure.cli.{name}").add_arguments(command)
+            _module_of(name).add_arguments(command)
     return parser
+
+
+def _module_of(command: str) -> ModuleType:
+    return import_module(f"slurm_azure.cli.{command.replace('-', '_')}")
 
 
 def _add_globals(parser: argparse.ArgumentParser, is_command: bool) -> None:

@@ -29,3 +29,10 @@ def span(seconds: float) -> str:
     if whole < 86400:
         return f"{whole // 3600}h{whole % 3600 // 60:02}m"
     return f"{whole // 86400}d{whole % 86400 // 3600:02}h"
+
+
+def until_text(until: float | None) -> str:
+    """`until 2026-11-21 14:00 UTC`, or until somebody ends it."""
+    if until is None:
+        return "until somebody resumes it"
+    return datetime.fromtimestamp(until, UTC).strftime("until %Y-%m-%d %H:%M UTC")

@@ -76,6 +76,10 @@ class Site:
         (self.bin / "scontrol").write_text(_SCONTROL)
         (self.bin / "scontrol").chmod(0o755)
 
+    def said(self) -> str:
+        """What went to stdout since this was last asked."""
+        return self._capsys.readouterr().out
+
     def run(self, *arguments: str) -> Ran:
         """Run `slurm-azure` in this process, on this site."""
         self._capsys.readouterr()
