@@ -1,24 +1,26 @@
 """A VM's serial console log: Azure is asked where it is, then it is fetched from the storage service, as anybody would.
 
 Source: Microsoft Learn, "Azure boot diagnostics", and OpenAPI, VirtualMachines_RetrieveBootDiagnosticsData: links that are good
-for a while to whoever has them. So our token stays here, and the link goes into no message. The storage service takes
-`bytes=START-` but no range from the end ("Specifying the range header for Blob service operations").
+for a while to whoever has them. So our token stays here, and the link goes into no message and no log: that is why it is not
+fetched by the SDK's transport, for urllib3 logs each address. The storage service takes `bytes=START-` but no range from the
+end ("Specifying the range header for Blob service operations").
 """
 
 from __future__ import annotations
 
+import http.client
+import ssl
 import time
 from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any, cast
+from urllib.error import HTTPError
 from urllib.parse import SplitResult, urlsplit
-
-import requests
-import urllib3
+from urllib.request import HTTPRedirectHandler, HTTPSHandler, OpenerDirector, Request, build_opener
 
 from slurm_azure.azure.answers import Refused
 from slurm_azure.azure.cloud import Call
-from slurm_azure.azure.pipeline import CONNECT_TIMEOUT, Connection
+from slurm_azure.azure.pipeline import Connection
 from slurm_azure.azure.sender import Sender, charged_to
 from slurm_azure.azure.vm import Json
 from slurm_azure.errors import CloudUnreachable
@@ -29,7 +31,7 @@ KEEP = 64 * 1024
 
 _MINUTES = 5  # that the link is good for
 _SECONDS = 30.0  # that fetching may take
-_READ_TIMEOUT = 10.0  # seconds without a byte
+_SILENCE = 10.0  # seconds without an answer, or a byte more of it
 _LARGEST = 1024 * 1024  # bytes that are read rather than skipped over
 _STORAGE = ("core.windows.net", "storage.azure.net", "core.chinacloudapi.cn", "core.usgovcloudapi.net")
 
@@ -84,6 +86,13 @@ def _siblings(host: str) -> tuple[str, ...]:
     return ()
 
 
+class _StayHere(HTTPRedirectHandler):
+    """Where the storage service points to has not been looked at by `_trusted`."""
+
+    def redirect_request(self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> None:
+        """Follow nothing: the redirection becomes an HTTPError."""
+
+
 class _Log:
     """One log, fetched within `_SECONDS`."""
 
@@ -93,40 +102,37 @@ class _Log:
 
     def fetch(self) -> bytes | None:
         """Its last KEEP bytes; None = there is no such log."""
+        where = f"console log of {self._name}: {self._url.hostname}"
         try:
-            with requests.Session() as session:
-                found = self._read(session, 0)
-                if isinstance(found, int):
-                    found = self._read(session, max(0, found - KEEP))
-                return found if not isinstance(found, int) else b""
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            # Not the error's own words: they quote the link.
-            raise CloudUnreachable(f"console log of {self._name}: {self._url.hostname}: {type(error).__name__}") from None
-
-    def _read(self, session: requests.Session, start: int) -> bytes | int | None:
-        """From byte `start` on; or, if that is far more than is wanted, only how long it is."""
-        answer = session.get(
-            self._url.geturl(),
-            headers={"Range": f"bytes={start}-"} if start else {},
-            timeout=(CONNECT_TIMEOUT, _READ_TIMEOUT),
-            stream=True,
-            allow_redirects=False,
-            verify=self._ca_file or True,
-        )
-        with answer:
-            if answer.status_code == 404:
-                return None
-            if answer.status_code not in (200, 206):
-                raise CloudUnreachable(f"console log of {self._name}: HTTP {answer.status_code} from {self._url.hostname}")
+            opener = build_opener(HTTPSHandler(context=ssl.create_default_context(cafile=self._ca_file)), _StayHere())
+            answer = self._open(opener, 0)
             length = answer.headers.get("Content-Length", "")
-            if not start and length.isdecimal() and int(length) > _LARGEST:
-                return int(length)
+            if length.isdecimal() and int(length) > _LARGEST:
+                answer.close()
+                answer = self._open(opener, int(length) - KEEP)
             return self._tail(answer)
+        except HTTPError as error:
+            error.close()
+            if error.code == 404:
+                return None
+            raise CloudUnreachable(f"{where}: HTTP {error.code}") from None
+        except (OSError, http.client.HTTPException) as error:
+            # Not the error's own words: they may quote the link.
+            raise CloudUnreachable(f"{where}: {type(getattr(error, 'reason', error)).__name__}") from None
 
-    def _tail(self, answer: requests.Response) -> bytes:
+    def _open(self, opener: OpenerDirector, start: int) -> http.client.HTTPResponse:
+        headers = {"Range": f"bytes={start}-"} if start else {}
+        request = Request(self._url.geturl(), headers=headers)  # noqa: S310 - _trusted lets only https through
+        answer: http.client.HTTPResponse = opener.open(request, timeout=_SILENCE)
+        return answer
+
+    def _tail(self, answer: http.client.HTTPResponse) -> bytes:
         kept, total = b"", 0
-        while total < 16 * _LARGEST and (piece := answer.raw.read1(KEEP, decode_content=True)):
-            kept, total = (kept + piece)[-KEEP:], total + len(piece)
-            if self._clock() > self._until:
-                raise CloudUnreachable(f"console log of {self._name}: not read within {_SECONDS:.0f} s")
+        with answer:
+            while total < 16 * _LARGEST and (piece := answer.read1(KEEP)):
+                kept, total = (kept + piece)[-KEEP:], total + len(piece)
+                if self._clock() > self._until:
+                    raise CloudUnreachable(f"console log of {self._name}: not read within {_SECONDS:.0f} s")
+            if total < 16 * _LARGEST and answer.length:
+                raise CloudUnreachable(f"console log of {self._name}: it broke off")  # the end is what matters
         return kept
