@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from slurm_azure.azure.cloud import Call, Cloud, VmOrder
 from slurm_azure.daemon.calls import Calls
-from slurm_azure.lifecycle.effects import Create, Delete, Diagnose, Effect, Say, Saying
+from slurm_azure.lifecycle.effects import Create, Delete, Diagnose, Effect, LookAtPower, ReadConsole, Say, Saying
 from slurm_azure.model import Launch, NodeName, VmName
 from slurm_azure.slurm.scheduler import Scheduler, Tell
 
@@ -18,18 +18,30 @@ TELLS: Mapping[Saying, tuple[Tell, ...]] = {
     Saying.FAILED: (Tell.DOWN, Tell.POWER_DOWN_FORCE),
     Saying.POWER_DOWN: (Tell.POWER_DOWN_FORCE,),
     Saying.RESUME: (Tell.RESUME,),
+    Saying.SHELVE: (Tell.DRAIN,),
+    Saying.RELEASE: (Tell.POWER_DOWN_FORCE,),
+    Saying.WAKE: (Tell.POWER_UP,),
 }
+
+LOOK_AGAIN = 30.0
+"""Seconds between looks at the power state of a VM whose node does not answer: each costs a read."""
 
 Render = Callable[[Launch], str]
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One thing to say of many nodes."""
+    """One thing to say of many nodes, and of the jobs that hold them."""
 
     saying: Saying
     reason: str
+    delay: float
     says: tuple[Say, ...]
+
+    @property
+    def jobs(self) -> list[int]:
+        """The jobs this is about, each once."""
+        return sorted({job for say in self.says for job in say.jobs})
 
 
 @dataclass
@@ -84,12 +96,14 @@ class Actor:
         self.deletes: dict[VmName, Delete] = {}
         self.under_way: set[str] = set()
         self.saying: set[NodeName] = set()
+        self.started: list[Launch] = []
         self.patience = Patience()
         self.next_token = {Call.CREATE: 0.0, Call.DELETE: 0.0, Call.READ: 0.0}
 
     def want(self, effects: Iterable[Effect], now: float) -> None:
         """Queue what is new among `effects`."""
         says: list[Say] = []
+        queued = len(self.creates)
         for effect in effects:
             match effect:
                 case Create(launch):
@@ -100,13 +114,31 @@ class Actor:
                     if self._free(name):
                         self.deletes[name] = effect
                 case Diagnose(launch):
-                    self._diagnose(launch, now)
-                case Say(node, _, _, _):
+                    self._read("diagnose", launch, lambda name: self.cloud.why_failed(name), now)
+                case ReadConsole(launch):
+                    self._read("console", launch, lambda name: self.cloud.console(name), now)
+                case LookAtPower(launch):
+                    self._read("power", launch, lambda name: self.cloud.power(name), now)
+                case Say(node):
                     if node not in self.saying and self.patience.allows(f"say {node}", now):
                         says.append(effect)
                 case _:
                     pass
+        if len(self.creates) > queued:
+            self._whole_jobs_first()
         self._say(says)
+
+    def _whole_jobs_first(self) -> None:
+        """Older wake-ups before newer ones, the nodes of a job together: so that jobs become startable one after the other."""
+
+        def rank(launch: Launch) -> tuple[float, int]:
+            asked_at = launch.planned_at if launch.asked_at is None else launch.asked_at
+            return asked_at, first[launch.jobs[:1]]
+
+        first: dict[tuple[int, ...], int] = {}
+        for launch in self.creates.values():
+            first.setdefault(launch.jobs[:1], len(first))
+        self.creates = {launch.vm_name: launch for launch in sorted(self.creates.values(), key=rank)}
 
     def use(self, cloud: Cloud, scheduler: Scheduler) -> None:
         """Go on with other connections; calls under way end on the old ones."""
@@ -130,6 +162,7 @@ class Actor:
             if not self._token(Call.CREATE, now):
                 break
             del self.creates[name]
+            self.started.append(launch)
             self._start("create", launch, name, lambda launch=launch: self._create(launch))  # type: ignore[misc]
         return self._wait(self.creates, Call.CREATE, "create", now)
 
@@ -148,11 +181,11 @@ class Actor:
         order = VmOrder(launch.vm_name, launch.node, launch.id, launch.pool, launch.offer, self.render(launch))
         self.cloud.create(order)
 
-    def _diagnose(self, launch: Launch, now: float) -> None:
-        key = f"diagnose {launch.vm_name}"
+    def _read(self, kind: str, launch: Launch, look: Callable[[VmName], object], now: float) -> None:
+        key = f"{kind} {launch.vm_name}"
         if key in self.under_way or not self.patience.allows(key, now) or not self._token(Call.READ, now):
             return
-        self._start("diagnose", launch, launch.vm_name, lambda: self.cloud.why_failed(launch.vm_name))
+        self._start(kind, launch, launch.vm_name, lambda: look(launch.vm_name))
 
     def _start(self, kind: str, subject: Launch | Delete, name: VmName | str, call: Callable[[], object]) -> None:
         self.under_way.add(f"{kind} {name}")
@@ -184,18 +217,21 @@ class Actor:
 
     def _say(self, says: list[Say]) -> None:
         """One call for each equal saying and reason, however many nodes."""
-        groups: dict[tuple[Saying, str], list[Say]] = {}
+        groups: dict[tuple[Saying, str, float], list[Say]] = {}
         for say in says:
-            groups.setdefault((say.saying, say.reason), []).append(say)
-        for (saying, reason), group in groups.items():
+            groups.setdefault((say.saying, say.reason, say.delay), []).append(say)
+        for (saying, reason, delay), group in groups.items():
             self.saying.update(say.node for say in group)
-            batch = Batch(saying, reason, tuple(group))
+            batch = Batch(saying, reason, delay, tuple(group))
             self.calls.start("slurm", "say", batch, lambda batch=batch: self._tell(batch))  # type: ignore[misc]
 
     def _tell(self, batch: Batch) -> dict[NodeName, str]:
         refused: dict[NodeName, str] = {}
         names = [say.node for say in batch.says]
         for tell in TELLS[batch.saying]:
-            reason = batch.reason if tell is Tell.DOWN else ""
+            reason = batch.reason if tell in (Tell.DOWN, Tell.DRAIN) else ""
             refused.update(self.scheduler.tell(tell, [name for name in names if name not in refused], reason))
+        if batch.jobs:  # after the nodes: by now Slurm has put these jobs back into its queue
+            for job, words in self.scheduler.tell_jobs(batch.jobs, batch.reason, batch.delay).items():
+                log.debug("job %d could not be told: %s", job, words)
         return refused

@@ -18,6 +18,7 @@ from slurm_azure.daemon.act import Actor
 from slurm_azure.daemon.bell import Bell
 from slurm_azure.daemon.calls import Calls
 from slurm_azure.daemon.loop import Loop
+from slurm_azure.daemon.orders import Orders
 from slurm_azure.daemon.settings import Settings, make_settings
 from slurm_azure.daemon.spool import Spool
 from slurm_azure.daemon.tally import Tally
@@ -72,7 +73,8 @@ def assemble(
     metrics = Metrics(__version__, config.pools)
     tally = Tally(metrics)
     actor = Actor(cloud or make_cloud(config, limits), scheduler or make_scheduler(config), calls, settings.render)
-    loop = Loop(settings, journal, Spool(state / "spool"), actor, calls, tally, clock, new_id=new_id)
+    orders = Orders(state / "orders")
+    loop = Loop(settings, journal, Spool(state / "spool"), orders, actor, calls, tally, clock, new_id=new_id)
     listen = config.metrics.listen
     server = None if listen == "off" else MetricsServer(listen, metrics, lambda: tally.health(clock()))
     return Parts(loop, actor, calls, bell, journal, metrics, server, limits)
@@ -83,7 +85,20 @@ def settings_of(config: Config) -> Settings:
     user_data = UserData(config)
     for name, pool in config.pools.items():
         user_data.render(expand(pool.nodes)[0], name)  # a template that is broken shows now, not at a launch
-    return make_settings(config, lambda launch: user_data.render(launch.node, launch.pool), price_of(config, Catalog.load()))
+    catalog = Catalog.load()
+    return make_settings(
+        config, lambda launch: user_data.render(launch.node, launch.pool), price_of(config, catalog), cores_of(catalog)
+    )
+
+
+def cores_of(catalog: Catalog) -> Callable[[str], int]:
+    """Physical cores of a size, as budgets count them; 0 = not known."""
+
+    def cores(size: str) -> int:
+        known = catalog.size(size)
+        return 0 if known is None else known.cores
+
+    return cores
 
 
 def price_of(config: Config, catalog: Catalog) -> Callable[[PoolName, Offer], float | None]:

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
+from typing import Any
 
 from slurm_azure.azure.cloud import Call
-from slurm_azure.daemon.act import Actor, Batch
+from slurm_azure.daemon.act import Actor
 from slurm_azure.daemon.calls import Calls, Result
+from slurm_azure.daemon.endings import Endings
+from slurm_azure.daemon.memory import Memory, load_site
 from slurm_azure.daemon.observe import moving, next_list, next_slurm_look
-from slurm_azure.daemon.outcomes import after_create, after_delete, after_diagnosis
+from slurm_azure.daemon.orders import Orders
 from slurm_azure.daemon.settings import Settings
 from slurm_azure.daemon.spool import Spool
 from slurm_azure.daemon.tally import Tally
-from slurm_azure.daemon.unwritten import Unwritten
 from slurm_azure.daemon.world import World
 from slurm_azure.errors import JournalError, Throttled
 from slurm_azure.hostlist import fold
-from slurm_azure.journal import Event, Journal
+from slurm_azure.journal import Journal
+from slurm_azure.lifecycle.budget import count
 from slurm_azure.lifecycle.decide import decide
-from slurm_azure.lifecycle.effects import Create, Drop, Effect, Note, Plan, Save, Saying
+from slurm_azure.lifecycle.effects import Create, Drop, Effect, Plan
 from slurm_azure.lifecycle.record import Facts
-from slurm_azure.model import Launch, LaunchId, NodeName, Vm, VmName
+from slurm_azure.lifecycle.spending import month_of
+from slurm_azure.model import Launch, LaunchId, NodeName, SlurmNode, VmName
+from slurm_azure.slurm.scheduler import Scheduler, holding
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +46,7 @@ class Loop:
         settings: Settings,
         journal: Journal,
         spool: Spool,
+        orders: Orders,
         actor: Actor,
         calls: Calls,
         tally: Tally,
@@ -48,17 +54,18 @@ class Loop:
         *,
         new_id: Callable[[], str],
     ) -> None:
-        self.settings, self.journal, self.spool = settings, journal, spool
+        self.settings, self.journal, self.spool, self.orders = settings, journal, spool, orders
         self.actor, self.calls, self.tally = actor, calls, tally
         self.clock, self.new_id = clock, new_id
         self.world = World.load(journal, dict(settings.pool_of))
-        self.unwritten = Unwritten()
+        self.world.site = load_site(journal, clock())
+        self.memory = Memory(self.world, tally)
+        self.endings = Endings(self.memory, actor, tally, lambda: self.settings.policy.delete_retry)
         self.looking: set[str] = set()
-        self.complaints: dict[str, str] = {}
+        self.month = month_of(clock())
         self.not_before = {"nodes": 0.0, "list": 0.0}
         self.next_list = self.next_slurm = 0.0
         self.last_round = self.last_prune = self.last_commit = self.round_seconds = 0.0
-        self.changed = True
 
     def turn(self) -> float:
         """One turn of the loop. Returns the seconds until the next one is due, if nothing rings before."""
@@ -66,7 +73,7 @@ class Loop:
         try:
             self._take_in(now)
             self._collect(now)
-            if self._round_is_due(now):
+            if now >= self._next_round():
                 self._round(now)
             if now - self.last_commit >= WRITE_WITHIN:
                 self._commit(now)
@@ -76,14 +83,14 @@ class Loop:
             log.error("%s", error)
             return 5.0
         self._look(now)
-        due = min(self.actor.pump(now), self._next_round() - now, self.next_list - now, self.next_slurm - now)
-        return max(0.0, min(due, WRITE_WITHIN) if self.unwritten else due)
+        due = min(self._pump(now), self._next_round() - now, self.next_list - now, self.next_slurm - now)
+        return max(0.0, min(due, WRITE_WITHIN) if self.memory.unwritten else due)
 
     def record_only(self) -> None:
         """Record how calls ended, and start nothing: the daemon is stopping. Never raises."""
         try:
             self._collect(self.clock())
-            self.unwritten.commit(self.journal)
+            self.memory.commit(self.journal)
         except JournalError as error:
             log.error("%s", error)
 
@@ -92,215 +99,150 @@ class Loop:
         self.settings = settings
         self.actor.render = settings.render
         self.world.pool_of = dict(settings.pool_of)
-        self.changed = True
+        self.memory.changed = True
 
     # take in
 
     def _take_in(self, now: float) -> None:
         for taken in self.spool.take_in(self.journal, self.world.pool_of, now):
             self.world.wish(taken.wishes)
-            self.changed, self.last_round = True, 0.0  # somebody waits: the next round is now
+            self._somebody_waits()
             self.tally.request(taken.request.kind, len(taken.wishes))
             log.info("%s %s (request %s)", taken.request.kind.value, taken.request.nodes, taken.request.id)
             if taken.strangers:
                 strangers = ",".join(taken.strangers)[:1000]
                 log.warning("request %s: not in any pool, left alone: %s", taken.request.id, strangers)
+        for order in self.orders.take_in(self.journal, now):
+            log.warning("order: %s", order)
+            self.world.site = replace(self.world.site, pauses={pause.pool: pause for pause in self.journal.pauses()})
+            self._somebody_waits()
+
+    def _somebody_waits(self) -> None:
+        """The next round is now."""
+        self.memory.changed, self.last_round = True, 0.0
 
     # results of calls
 
     def _collect(self, now: float) -> None:
         for result in self.calls.results():
-            handle = {
-                "create": self._created,
-                "delete": self._deleted,
-                "diagnose": self._diagnosed,
-                "list": self._listed,
-                "nodes": self._saw_slurm,
-                "say": self._said,
-            }[result.kind]
-            handle(result, now)
-
-    def _created(self, result: Result, now: float) -> None:
-        name = result.subject.vm_name
-        self.actor.ended("create", name)
-        self.tally.call("create", result)
-        self._be_patient(f"create {name}", result, now)
-        launch = self.world.find(result.subject.node, result.subject.id)
-        if launch is None:
-            return
-        after = after_create(launch, result, now)
-        self._put(after)
-        if after.failure is not None and launch.failure is None:
-            log.warning("%s: VM %s refused: %s", after.node, name, after.failure.detail)
-            self.changed = True
-
-    def _deleted(self, result: Result, now: float) -> None:
-        name = result.subject.vm_name
-        self.actor.ended("delete", name)
-        self.tally.call("delete", result)
-        self._be_patient(f"delete {name}", result, now)
-        subject = result.subject.launch
-        if subject is None:
-            if result.error is None:
-                self.actor.patience.hold(f"delete {name}", now + self.settings.policy.delete_retry)
-            return
-        launch = self.world.find(subject.node, subject.id)
-        if launch is not None:
-            self._put(after_delete(launch, result, now))
-
-    def _diagnosed(self, result: Result, now: float) -> None:
-        name = result.subject.vm_name
-        self.actor.ended("diagnose", name)
-        self.tally.call("read", result)
-        self._be_patient(f"diagnose {name}", result, now)
-        launch = self.world.find(result.subject.node, result.subject.id)
-        if launch is not None:
-            self._put(after_diagnosis(launch, result, now))
-            self.changed = True
-
-    def _be_patient(self, key: str, result: Result, now: float) -> None:
-        """A call that is neither a yes nor a no is tried again later; being throttled is the budget's affair alone."""
-        if result.error is None:
-            self.actor.patience.forget(key)
-        elif not isinstance(result.error, Throttled):
-            log.warning("%s: %s", key, result.error)
-            self.actor.patience.later(key, now)
+            if not self.endings.take(result, now):
+                {"list": self._listed, "nodes": self._saw_slurm}[result.kind](result, now)
 
     def _listed(self, result: Result, now: float) -> None:
         self.looking.discard("list")
         self.tally.call("list", result)
         if result.error is not None:
-            self._complain("VMs cannot be listed: %s", result.error)
+            self.endings.complain("VMs cannot be listed: %s", result.error)
             wait = result.error.retry_after if isinstance(result.error, Throttled) else 10.0
             self.not_before["list"] = now + wait
             self._plan_looks(now)
             return
-        self._well_again("VMs cannot be listed: %s")
-        vms: list[Vm] = result.value
-        self.world.see_vms(vms, result.begun)
-        self.changed = True
+        self.endings.well_again("VMs cannot be listed: %s")
+        self.world.see_vms(result.value, result.begun)
+        self.memory.changed = True
 
     def _saw_slurm(self, result: Result, now: float) -> None:
         self.looking.discard("nodes")
         self.tally.slurm_answers(result.error is None)
         if result.error is not None:
-            self._complain("Slurm cannot be asked: %s", result.error)
+            self.endings.complain("Slurm cannot be asked: %s", result.error)
             self.not_before["nodes"] = now + 5.0
             self._plan_looks(now)
             return
-        self._well_again("Slurm cannot be asked: %s")
-        self.world.see_slurm(result.value, result.begun)
-        self.changed = True
-
-    def _said(self, result: Result, now: float) -> None:
-        batch: Batch = result.subject
-        names = [say.node for say in batch.says]
-        self.actor.saying.difference_update(names)
-        if result.error is not None:
-            self._complain("Slurm cannot be told of failed nodes: %s", result.error)
-            for name in names:
-                self.actor.patience.hold(f"say {name}", now + 5.0)
-            return
-        self._well_again("Slurm cannot be told of failed nodes: %s")
-        refused = result.value
-        log.info("told Slurm: %s %s%s", fold(names), batch.saying.name.lower(), f" ({batch.reason})" if batch.reason else "")
-        for say in batch.says:
-            self.world.said_at[say.node] = now
-            if say.node in refused:
-                self._note(say.node, f"Slurm refused {batch.saying.name.lower()}: {refused[say.node]}", now)
-                self.actor.patience.hold(f"say {say.node}", now + 60.0)
-            launch = self.world.find(say.node, say.launch.id) if say.launch is not None else None
-            if launch is not None and batch.saying is not Saying.RESUME:
-                self._put(replace(launch, told_at=now))
-        self.changed = True
+        self.endings.well_again("Slurm cannot be asked: %s")
+        nodes, jobs = result.value
+        self.world.see_slurm(nodes, result.begun)
+        if jobs is not None:
+            self.world.see_jobs(*jobs, result.begun)
+        self.memory.changed = True
 
     def _commit(self, now: float) -> None:
         self.last_commit = now
-        self.unwritten.commit(self.journal)
-
-    def _complain(self, text: str, error: Exception) -> None:
-        """Log a complaint that lasts once, and again when its words change: not every few seconds for hours."""
-        if self.complaints.get(text) != str(error):
-            self.complaints[text] = str(error)
-            log.warning(text, error)
-
-    def _well_again(self, text: str) -> None:
-        if self.complaints.pop(text, None) is not None:
-            log.info("over: %s", text.partition(":")[0])
+        self.memory.commit(self.journal)
 
     # decide
 
-    def _round_is_due(self, now: float) -> bool:
-        return now >= self._next_round()
-
     def _next_round(self) -> float:
-        pause = max(SOON, 4 * self.round_seconds) if self.changed else STEADY if moving(self.world) else 15.0
+        pause = max(SOON, 4 * self.round_seconds) if self.memory.changed else STEADY if moving(self.world) else 15.0
         return self.last_round + pause if self.last_round else 0.0
 
     def _round(self, now: float) -> None:
         start = time.perf_counter()
-        self.changed = False
+        self.memory.changed = False
         self.last_round = now
-        facts = Facts(now, self.settings.policy, self.world.slurm_at, self.world.list_at)
-        effects = [effect for record in self.world.records(self.settings.policy) for effect in decide(record, facts)]
-        creates = self._apply(effects, now)
+        self._turn_month(now)
+        world, policy = self.world, self.settings.policy
+        facts = Facts(now, policy, world.slurm_at, world.list_at, world.jobs_at, pending=world.pending)
+        census = count(world.unfinished(), policy, world.site, now)
+        decision = decide(world.records(policy), world.site, facts, census, world.cluster())
+        creates = self._apply(decision.effects, now)
+        world.site = replace(decision.site, spent=world.site.spent)
         self._commit(now)  # every launch is in the journal before its create call
-        self.actor.want([*effects, *creates], now)
-        self.actor.keep_only(lambda launch: launch.node in self.world.live)
+        self.actor.want([*decision.effects, *creates], now)
+        self.actor.keep_only(lambda launch: launch.node in world.live and world.live[launch.node].id == launch.id)
         self._plan_looks(now)
         if now - self.last_prune > PRUNE:
             self._prune(now)
         self.round_seconds = time.perf_counter() - start
-        self.tally.round_done(self.world, self.settings, len(self.spool.waiting()), self.round_seconds, now)
+        self.tally.round_done(world, self.settings, len(self.spool.waiting()), self.round_seconds, decision.facts)
 
-    def _apply(self, effects: list[Effect], now: float) -> list[Create]:
+    def _apply(self, effects: Collection[Effect], now: float) -> list[Create]:
         """Take what changes into memory; returns the create calls of new launches."""
         creates: list[Create] = []
         for effect in effects:
             match effect:
-                case Plan():
+                case Plan(refused=None):
                     launch = self._plan(effect, now)
-                    self._put(launch)
+                    self.memory.put(launch)
                     creates.append(Create(launch))
-                case Save(launch):
-                    self._put(launch)
-                    self.changed = self.changed or not launch.live
+                case Plan():
+                    self._refuse(effect, now)
                 case Drop(wish):
                     self.world.drop(wish)
-                    self.unwritten.drops.append(wish)
-                case Note(node, text):
-                    self._note(node, text, now)
+                    self.memory.unwritten.drops.append(wish)
                 case _:
-                    pass
+                    self.memory.take(effect, now)
         if creates:
             log.info("launching %d: %s", len(creates), fold(create.launch.node for create in creates)[:1000])
         return creates
 
     def _plan(self, plan: Plan, now: float) -> Launch:
-        id = LaunchId(self.new_id())
+        id, ask = LaunchId(self.new_id()), plan.ask
         return Launch(
-            id, plan.node, plan.pool, VmName(f"{plan.node}-{id}"), plan.offer, now,
-            request=plan.request, jobs=plan.jobs, price=self.settings.price(plan.pool, plan.offer),
+            id, ask.node, ask.pool, plan.reuse or VmName(f"{ask.node}-{id}"), plan.offer, now,
+            request=ask.request, jobs=ask.jobs, price=self.settings.price(ask.pool, plan.offer),
+            asked_at=ask.asked_at, attempt=ask.attempt,
         )  # fmt: skip
 
-    def _put(self, launch: Launch) -> None:
-        before = self.world.find(launch.node, launch.id)
-        if before == launch:
-            return
-        self.world.put(launch)
-        self.unwritten.save([launch])
-        self.tally.launch(before, launch)
+    def _refuse(self, plan: Plan, now: float) -> None:
+        """A launch that is not to be: the journal has it as failed, and Slurm will be told why."""
+        failed = replace(self._plan(plan, now), failure=plan.refused, released_at=now, release_reason="failed")
+        self.memory.put(failed)
+        self.memory.changed = True
 
-    def _note(self, node: NodeName, text: str, now: float) -> None:
-        launch = self.world.live.get(node)
-        self.unwritten.events.append(Event(now, node, launch.id if launch else None, text))
-        log.info("%s: %s", node, text)
+    def _turn_month(self, now: float) -> None:
+        month = month_of(now)
+        if month != self.month:
+            self.month = month
+            self.world.site = replace(self.world.site, spent=self.journal.spent(month))
 
     def _prune(self, now: float) -> None:
         self.last_prune = now
         self.actor.patience.prune(now)
         with self.journal.writing():
             self.journal.forget(now - self.settings.config.limits.history)
+            self.journal.forget_consoles(now - self.settings.config.limits.console_history)
+
+    # act
+
+    def _pump(self, now: float) -> float:
+        due = self.actor.pump(now)
+        for launch in self.actor.started:
+            known = self.world.find(launch.node, launch.id)
+            if known is not None and known.sent_at is None:
+                self.memory.put(replace(known, sent_at=now))  # from now on its VM may exist
+        self.actor.started.clear()
+        return due
 
     # observe
 
@@ -313,7 +255,8 @@ class Loop:
         if now >= self.next_slurm and "nodes" not in self.looking:
             self.looking.add("nodes")
             names = list(self.world.pool_of)
-            self.calls.start("slurm", "nodes", None, lambda: self.actor.scheduler.nodes(names))
+            with_jobs = any(launch.joined_at is None and launch.jobs for launch in self.world.live.values())
+            self.calls.start("slurm", "nodes", None, lambda: look_at_slurm(self.actor.scheduler, names, with_jobs))
         if now >= self.next_list and "list" not in self.looking:
             wait = self.actor.cloud.reserve(Call.LIST)
             if wait > 0:
@@ -325,3 +268,13 @@ class Loop:
         for kind, due in (("nodes", "next_slurm"), ("list", "next_list")):
             if kind in self.looking:
                 setattr(self, due, float("inf"))  # its answer rings the bell
+
+
+def look_at_slurm(scheduler: Scheduler, names: Collection[NodeName], with_jobs: bool) -> tuple[dict[NodeName, SlurmNode], Any]:
+    """All node states; and, if wanted, which jobs hold them and which wait. The queue is asked after the nodes: a job that is in
+    neither answer is over."""
+    nodes = dict(scheduler.nodes(names))
+    if not with_jobs:
+        return nodes, None
+    jobs = scheduler.jobs(names)
+    return nodes, (holding(jobs, names), frozenset(job.id for job in jobs if job.state == "PENDING"))

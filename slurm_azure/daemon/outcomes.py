@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from slurm_azure.azure.cloud import VmPower
 from slurm_azure.azure.failures import classify
 from slurm_azure.daemon.calls import Result
 from slurm_azure.errors import CreateRefused, CredentialRefused, RenderError, Throttled
-from slurm_azure.model import Failure, FailureReason, Launch
+from slurm_azure.model import Blame, Failure, FailureReason, Launch, Priority, Scope
 
 
 def after_create(launch: Launch, result: Result, now: float) -> Launch:
@@ -16,9 +17,9 @@ def after_create(launch: Launch, result: Result, now: float) -> Launch:
     if error is None:
         return replace(launch, sent_at=launch.sent_at or result.begun, accepted_at=launch.accepted_at or now)
     if isinstance(error, CreateRefused):
-        return _refused(launch, classify(error.code, error.message, error.status), now)
+        return _refused(launch, classify(error.code, error.message, error.status))
     if isinstance(error, RenderError):
-        return _refused(launch, Failure(FailureReason.CONFIGURATION, str(error)), now)
+        return _refused(launch, Failure(FailureReason.CONFIGURATION, str(error), Scope.POOL, Blame.CONFIGURATION))
     if isinstance(error, Throttled | CredentialRefused):
         return launch  # nothing was made
     return replace(launch, sent_at=launch.sent_at or result.begun)  # it may have been: the list will tell
@@ -34,19 +35,27 @@ def after_delete(launch: Launch, result: Result, now: float) -> Launch:
     return replace(launch, delete_sent_at=result.begun)
 
 
-def after_diagnosis(launch: Launch, result: Result, now: float) -> Launch:
-    """Azure said why a VM failed: the launch goes, with that reason."""
+def after_diagnosis(launch: Launch, result: Result) -> Launch:
+    """Azure said why a VM failed: that stands on its launch until it is decided (lifecycle/retry.py)."""
     if result.error is not None or not launch.live:
         return launch
     failure = result.value or Failure(
         FailureReason.VANISHED, f"VM {launch.vm_name} failed, and was gone before it was asked why"
     )
-    return replace(launch, failure=failure, released_at=now, release_reason="failed")
+    return replace(launch, failure=failure)
 
 
-def _refused(launch: Launch, failure: Failure, now: float) -> Launch:
+def after_look(launch: Launch, result: Result) -> Launch:
+    """A VM whose node did not answer has been looked at: one that does not run serves nobody, and may cost all the same."""
+    if result.error is not None or not launch.live or result.value is VmPower.RUNNING:
+        return launch
+    spot = launch.offer.priority is Priority.SPOT
+    reason = FailureReason.EVICTED if spot and result.value is not VmPower.OTHER else FailureReason.VANISHED
+    how = {None: "is not there any more", VmPower.DEALLOCATED: "was deallocated"}.get(result.value, "was stopped")
+    return replace(launch, failure=Failure(reason, f"VM {launch.vm_name} {how} outside Slurm"))
+
+
+def _refused(launch: Launch, failure: Failure) -> Launch:
     # Azure made nothing: without `sent_at` there is nothing to delete (and a list that shows it proves us wrong).
     sent = launch.sent_at if launch.accepted_at is not None else None
-    if not launch.live:
-        return replace(launch, sent_at=sent)
-    return replace(launch, sent_at=sent, failure=failure, released_at=now, release_reason="failed")
+    return replace(launch, sent_at=sent, failure=failure) if launch.live else replace(launch, sent_at=sent)

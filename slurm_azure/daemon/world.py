@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from slurm_azure.journal import Journal
-from slurm_azure.lifecycle.record import NodeRecord, Policy
-from slurm_azure.model import Launch, LaunchId, NodeName, PoolName, Power, SlurmNode, Vm, VmName, Wish
+from slurm_azure.lifecycle.decide import Cluster
+from slurm_azure.lifecycle.record import NodeRecord, Policy, Site
+from slurm_azure.model import BootReport, Launch, LaunchId, NodeName, PoolName, Power, SlurmNode, Vm, VmName, Wish
+from slurm_azure.slurm.boot_report import parse_boot_report
 
 
 @dataclass
@@ -25,7 +27,12 @@ class World:
     list_at: float | None = None
     absent_since: dict[VmName, float] = field(default_factory=dict)
     stray_since: dict[NodeName, dict[VmName, float]] = field(default_factory=dict)
+    bare_since: dict[NodeName, float] = field(default_factory=dict)
     said_at: dict[NodeName, float] = field(default_factory=dict)
+    held_by: Mapping[NodeName, tuple[int, ...]] | None = None
+    pending: frozenset[int] | None = None
+    jobs_at: float | None = None
+    site: Site = field(default_factory=Site)
 
     @classmethod
     def load(cls, journal: Journal, pool_of: dict[NodeName, PoolName]) -> World:
@@ -86,6 +93,10 @@ class World:
         """A whole answer of Slurm, asked for at `begun`."""
         self.slurm, self.slurm_at = nodes, begun
 
+    def see_jobs(self, held_by: Mapping[NodeName, tuple[int, ...]], pending: frozenset[int], begun: float) -> None:
+        """Slurm's queue, asked for at `begun`: the jobs that hold each node, and those that wait for nodes."""
+        self.held_by, self.pending, self.jobs_at = held_by, pending, begun
+
     def see_vms(self, vms: Iterable[Vm], begun: float) -> None:
         """A whole list of Azure, asked for at `begun`. Notes since when VMs are missing, or there without a launch."""
         listed: dict[NodeName, list[Vm]] = {}
@@ -101,6 +112,11 @@ class World:
                 if vm.name not in expected:
                     stray.setdefault(node, {})[vm.name] = self.stray_since.get(node, {}).get(vm.name, begun)
         self.vms, self.list_at, self.stray_since = listed, begun, stray
+        bare = (name for name, node in self.slurm.items() if node.power is Power.UP and not self._has_machine(name))
+        self.bare_since = {name: self.bare_since.get(name, begun) for name in bare}
+
+    def _has_machine(self, name: NodeName) -> bool:
+        return name in self.live or name in self.dying or name in self.vms
 
     def records(self, policy: Policy) -> Iterator[NodeRecord]:
         """A record of each node that is not simply off and at rest."""
@@ -111,16 +127,24 @@ class World:
         for name in names:
             yield self._record(name, policy)
 
+    def cluster(self) -> Cluster:
+        """All nodes as Slurm shows them, and which are not at rest. One that was just told something is not, until it is seen
+        what it makes of that."""
+        told = (name for name, at in self.said_at.items() if self.slurm_at is None or self.slurm_at <= at)
+        busy = frozenset(self.live).union(self.dying, self.wishes, self.vms, told)
+        return Cluster(self.slurm, self.pool_of, busy)
+
     def _record(self, name: NodeName, policy: Policy) -> NodeRecord:
         pool = self.pool_of.get(name)
         live = self.live.get(name)
         said = self.said_at.get(name)
         # What Slurm showed before it was told something says nothing about what it does with that.
         current = said is None or (self.slurm_at is not None and self.slurm_at > said)
+        slurm = self.slurm.get(name) if current else None
         return NodeRecord(
             node=name,
             pool=policy.pools.get(pool) if pool is not None else None,
-            slurm=self.slurm.get(name) if current else None,
+            slurm=slurm,
             wishes=tuple(self.wishes.get(name, ())),
             live=live,
             dying=tuple(self.dying.get(name, {}).values()),
@@ -128,4 +152,15 @@ class World:
             vms=tuple(self.vms.get(name, ())),
             absent_since=self.absent_since.get(live.vm_name) if live is not None else None,
             stray_since=self.stray_since.get(name),
+            jobs=self.held_by.get(name, ()) if self.held_by is not None and self.jobs_at == self.slurm_at else None,
+            boot=_report(slurm, live),
+            bare_since=self.bare_since.get(name),
         )
+
+
+def _report(slurm: SlurmNode | None, live: Launch | None) -> BootReport | None:
+    """What the node told of the boot of its live launch; what an earlier one told says nothing."""
+    if slurm is None or live is None or not slurm.comment:
+        return None
+    report = parse_boot_report(slurm.comment)
+    return report if report is not None and report.launch == live.id else None

@@ -1,22 +1,108 @@
-"""The fixed order of the steps over one node record."""
+"""The fixed order of the steps: first over each node record, then over the whole site."""
 
 from __future__ import annotations
 
-from slurm_azure.lifecycle.effects import Effect
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from slurm_azure.lifecycle.admit import admit, move
+from slurm_azure.lifecycle.breaker import probe
+from slurm_azure.lifecycle.budget import Census
+from slurm_azure.lifecycle.closing import closures, idle_nodes, shelve
+from slurm_azure.lifecycle.effects import Ask, Effect, Learn, Note, SaveBreaker, Say, Saying
+from slurm_azure.lifecycle.jobs import doomed, let_go
 from slurm_azure.lifecycle.join import join
 from slurm_azure.lifecycle.launch import launch
-from slurm_azure.lifecycle.record import Facts, NodeRecord
+from slurm_azure.lifecycle.learn import learn, troubled
+from slurm_azure.lifecycle.record import Facts, NodeRecord, Site
 from slurm_azure.lifecycle.release import release
+from slurm_azure.lifecycle.retry import retry
 from slurm_azure.lifecycle.sweep import sweep
 from slurm_azure.lifecycle.watch import watch
+from slurm_azure.model import NodeName, PoolName, SlurmNode
 
-STEPS = (release, launch, join, watch, sweep)
+STEPS = (release, retry, launch, join, watch, sweep)
 
 
-def decide(record: NodeRecord, facts: Facts) -> list[Effect]:
-    """Everything that should be done about one node now. Asking again changes nothing: effects are safe to repeat."""
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """All nodes of our pools as Slurm shows them, and those that are not at rest (a launch, a wish, a VM)."""
+
+    slurm: Mapping[NodeName, SlurmNode]
+    pool_of: Mapping[NodeName, PoolName]
+    busy: frozenset[NodeName] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What should be done now, and the site as it is after it; `facts` say which pools are closed, and why."""
+
+    effects: tuple[Effect, ...]
+    site: Site
+    facts: Facts
+
+
+def decide(records: Iterable[NodeRecord], site: Site, facts: Facts, census: Census, cluster: Cluster) -> Decision:
+    """Everything that should be done now. Asking again changes nothing: effects are safe to repeat.
+
+    What `facts` say of the site (closed pools, cool-downs, troubles, canaries) is filled in here, from `site`; and anew after
+    the nodes' failures have been learnt from.
+    """
+    after, effects = _step_all(records, _as_of(site, facts, census))
+    lessons = [one for one in effects if isinstance(one, Learn)]
+    site, more = learn(lessons, site, facts.policy, facts.now)
+    effects += more
+    facts = _as_of(site, facts, census)
+    effects += move(after, facts)
+    doom = doomed(lessons, facts)
+    admission = admit([one for one in effects if isinstance(one, Ask)], doom, facts, census)
+    site = troubled(admission.refused, site, facts.now, effects)
+    effects += let_go(after, {**doom, **admission.refused}, facts)
+    effects += admission.effects
+    if facts.slurm_at is not None:
+        site = _send_canaries(site, facts, cluster, effects)
+        effects += shelve(cluster.slurm, cluster.pool_of, facts.closed, cluster.busy | _canaries(site))
+    return Decision(tuple(one for one in effects if not isinstance(one, Ask | Learn)), site, facts)
+
+
+def decide_node(record: NodeRecord, facts: Facts) -> tuple[NodeRecord, list[Effect]]:
+    """All steps over one node."""
     effects: list[Effect] = []
     for step in STEPS:
         record, more = step(record, facts)
         effects += more
-    return effects
+    return record, effects
+
+
+def _step_all(records: Iterable[NodeRecord], facts: Facts) -> tuple[Sequence[NodeRecord], list[Effect]]:
+    after: list[NodeRecord] = []
+    effects: list[Effect] = []
+    for record in records:
+        stepped, more = decide_node(record, facts)
+        after.append(stepped)
+        effects += more
+    return after, effects
+
+
+def _as_of(site: Site, facts: Facts, census: Census) -> Facts:
+    closed = closures(facts.policy, site, census, facts.now)
+    return replace(facts, closed=closed, cool_downs=site.cool_downs, troubles=site.troubles, canaries=_canaries(site))
+
+
+def _canaries(site: Site) -> frozenset[NodeName]:
+    return frozenset(breaker.canary for breaker in site.breakers.values() if breaker.canary is not None)
+
+
+def _send_canaries(site: Site, facts: Facts, cluster: Cluster, effects: list[Effect]) -> Site:
+    """Power up one idle node of each pool whose breaker is open for long enough."""
+    breakers = dict(site.breakers)
+    for name, breaker in site.breakers.items():
+        pool = facts.policy.pools.get(name)
+        if pool is None or breaker.probe_at is None or facts.now < breaker.probe_at:
+            continue
+        sent = probe(breaker, pool, idle_nodes(cluster.slurm, cluster.pool_of, name, cluster.busy), facts.now)
+        if sent is not None:
+            breakers[name], canary = sent
+            text = f"powered up as the canary of pool {name}, which is closed"
+            effects += [SaveBreaker(breakers[name]), Say(canary, Saying.WAKE, ""), Note(canary, text)]
+    return replace(site, breakers=breakers)

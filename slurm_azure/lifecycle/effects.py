@@ -96,6 +96,13 @@ class ReadConsole:
 
 
 @dataclass(frozen=True, slots=True)
+class LookAtPower:
+    """A node does not answer: is the launch's VM running at all? (A list does not tell.)"""
+
+    launch: Launch
+
+
+@dataclass(frozen=True, slots=True)
 class Deallocate:
     """Stop the launch's VM and keep it for the next launch of its node."""
 
@@ -115,12 +122,17 @@ class Saying(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """Tell Slurm; `launch` is the failed one this is about, which then counts as told."""
+    """Tell Slurm; `launch` is the failed one this is about, which then counts as told.
+
+    Its `jobs` get the reason as their AdminComment, and are held back for `delay` seconds (0 = as Slurm itself does).
+    """
 
     node: NodeName
     saying: Saying
     reason: str
     launch: Launch | None = None
+    jobs: tuple[int, ...] = ()
+    delay: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +143,21 @@ class Note:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class TellJob:
-    """An AdminComment for a job, and how long it is held back (seconds; 0 = not)."""
+class Lesson(Enum):
+    """What a launch has shown of its offer and its pool."""
 
-    job: int
-    comment: str
-    delay: float = 0.0
+    FAILED = "it failed; another launch follows"
+    LOST = "it failed for good: the node could not be had, or was lost"
+    PROVISIONED = "Azure has made the VM"
+    JOINED = "its node has joined"
+
+
+@dataclass(frozen=True, slots=True)
+class Learn:
+    """Something to be learnt from a launch, by those who look at the whole site. Never leaves the decisions."""
+
+    launch: Launch
+    lesson: Lesson
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +189,6 @@ class SaveTrouble:
 
 
 Effect = (
-    Ask | Plan | Save | Drop | Create | Delete | Diagnose | ReadConsole | Deallocate | Say | Note
-    | TellJob | Cool | Warm | SaveBreaker | SaveTrouble
+    Ask | Learn | Plan | Save | Drop | Create | Delete | Diagnose | ReadConsole | LookAtPower | Deallocate | Say | Note
+    | Cool | Warm | SaveBreaker | SaveTrouble
 )  # fmt: skip

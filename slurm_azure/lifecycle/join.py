@@ -1,34 +1,57 @@
-"""Step 3: a launch on its way becomes a node of the cluster, or fails with a reason."""
+"""Step 4: a launch on its way becomes a node of the cluster, or fails with a reason."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from slurm_azure.lifecycle.effects import Diagnose, Effect, Save
+from slurm_azure.lifecycle.effects import Diagnose, Effect, Learn, Lesson, Save
 from slurm_azure.lifecycle.record import Facts, NodeRecord
-from slurm_azure.lifecycle.release import fail
-from slurm_azure.model import REASON_PREFIX, Failure, FailureReason, Launch, Power, VmState
+from slurm_azure.lifecycle.retry import fail, latest
+from slurm_azure.model import REASON_PREFIX, Blame, Failure, FailureReason, Launch, Power, Scope, VmState
 
 
 def join(record: NodeRecord, facts: Facts) -> tuple[NodeRecord, list[Effect]]:
     """See how far the live launch has come."""
     effects: list[Effect] = []
-    live = record.live
-    if live is None or live.joined_at is not None:
+    if record.live is None or record.live.joined_at is not None:
         return record, effects
+    live = _hear(record, record.live, effects)
+    record = record.with_live(live)
+    misfit = _misfit(record)
+    if misfit is not None:
+        return fail(record, misfit, facts, effects, final=True), effects
     if _has_joined(record, live, facts):
-        joined = replace(
-            live,
-            joined_at=facts.now,
-            accepted_at=live.accepted_at or facts.now,
-            running_at=live.running_at or facts.now,
-        )
-        effects.append(Save(joined))
-        return record.with_live(joined), effects
-    failure = _gave_up(record) or _too_late(record, live, facts)
+        return record.with_live(_joined(live, facts, effects)), effects
+    gave_up = _gave_up(record)
+    if gave_up is not None:
+        return fail(record, gave_up, facts, effects, final=True), effects
+    failure = _reported(record) or _too_late(record, live, facts)
     if failure is not None:
         return fail(record, failure, facts, effects), effects
+    closed = facts.closed.get(live.pool)
+    if live.sent_at is None and closed is not None and record.node not in facts.canaries:
+        return fail(record, replace(closed, scope=Scope.LAUNCH), facts, effects, final=True), effects
     return _follow_vm(record, live, facts, effects), effects
+
+
+def _hear(record: NodeRecord, live: Launch, effects: list[Effect]) -> Launch:
+    """Keep what the node told of its boot."""
+    if record.boot is None or record.slurm is None or live.boot == record.slurm.comment:
+        return live
+    heard = replace(live, boot=record.slurm.comment)
+    effects.append(Save(heard))
+    return heard
+
+
+def _joined(live: Launch, facts: Facts, effects: list[Effect]) -> Launch:
+    joined = replace(
+        live,
+        joined_at=facts.now,
+        accepted_at=live.accepted_at or facts.now,
+        running_at=live.running_at or facts.now,
+    )
+    effects += [Save(joined), Learn(joined, Lesson.JOINED)]
+    return joined
 
 
 def _has_joined(record: NodeRecord, live: Launch, facts: Facts) -> bool:
@@ -42,24 +65,54 @@ def _has_joined(record: NodeRecord, live: Launch, facts: Facts) -> bool:
     return live.sent_at is not None and facts.slurm_at is not None and facts.slurm_at > live.sent_at
 
 
+def _misfit(record: NodeRecord) -> Failure | None:
+    """It registered with less than its node line says: Slurm will never place a job on it (man slurm.conf, NodeName)."""
+    slurm = record.slurm
+    if slurm is None or "INVALID_REG" not in slurm.flags or record.pool is None:
+        return None
+    has = record.boot
+    line = ""
+    if has is not None and has.memory_mib is not None:
+        line = f" [it has {has.memory_mib} MiB and {has.cpus} CPUs: set hardware.memory_mib of pool {record.pool.name} below that]"
+    detail = f"the node has less than slurm.conf says: {slurm.reason.removeprefix(REASON_PREFIX).strip()}{line}"
+    return Failure(FailureReason.CONFIGURATION, detail, Scope.LAUNCH, Blame.CONFIGURATION)
+
+
 def _gave_up(record: NodeRecord) -> Failure | None:
-    """The node told Slurm itself that it cannot join (its user data does so), in a reason that begins with ours."""
+    """The node has set itself down (it could not leave a report), with a reason that begins with ours."""
     slurm = record.slurm
     if slurm is None or not slurm.down or not slurm.ours_to_resume or slurm.power is not Power.WAKING:
         return None
     detail = slurm.reason.removeprefix(REASON_PREFIX).strip().removeprefix("boot:").strip()
-    return Failure(FailureReason.BOOT, detail)
+    return Failure(FailureReason.BOOT, detail, Scope.LAUNCH, Blame.IMAGE)
+
+
+def _reported(record: NodeRecord) -> Failure | None:
+    """The node told itself which step of its boot failed."""
+    boot = record.boot
+    if boot is None or boot.ok:
+        return None
+    return Failure(FailureReason.BOOT, f"{boot.step}: {boot.cause}", Scope.LAUNCH, Blame.IMAGE)
 
 
 def _too_late(record: NodeRecord, live: Launch, facts: Facts) -> Failure | None:
-    """A little before Slurm's own ResumeTimeout, so that the reason is ours and the node is handled once."""
-    if record.pool is None:
+    pool = record.pool
+    if pool is None:
         return None
-    limit = record.pool.resume_timeout
-    waited = facts.now - live.planned_at
-    if waited <= limit - min(30.0, limit / 10):
-        return None
-    return Failure(FailureReason.JOIN_TIMEOUT, f"not joined {waited:.0f} s after its launch (last seen: {live.stage.value})")
+    now, asked_at = facts.now, live.planned_at if live.asked_at is None else live.asked_at
+    stage = live.stage.value
+    if now > latest(pool, asked_at):
+        return _late(f"not joined {now - asked_at:.0f} s after it was asked for (last seen: {stage})")
+    if live.running_at is not None:
+        if now - live.running_at > pool.boot_deadline:
+            return _late(f"not joined {now - live.running_at:.0f} s after Azure had made its VM (deadlines.boot)")
+    elif live.accepted_at is not None and now - live.accepted_at > pool.create_deadline:
+        return _late(f"its VM is not ready {now - live.accepted_at:.0f} s after it was accepted (deadlines.create)")
+    return None
+
+
+def _late(detail: str) -> Failure:
+    return Failure(FailureReason.JOIN_TIMEOUT, detail, Scope.LAUNCH, Blame.IMAGE)
 
 
 def _follow_vm(record: NodeRecord, live: Launch, facts: Facts, effects: list[Effect]) -> NodeRecord:
@@ -76,6 +129,7 @@ def _follow_vm(record: NodeRecord, live: Launch, facts: Facts, effects: list[Eff
         changed = replace(changed, sent_at=changed.sent_at or facts.now, accepted_at=facts.now)  # its reply was lost
     if vm.state is VmState.SUCCEEDED and changed.running_at is None:
         changed = replace(changed, running_at=facts.now)
+        effects.append(Learn(changed, Lesson.PROVISIONED))
     if changed is not live:
         effects.append(Save(changed))
     return record.with_live(changed)

@@ -1,14 +1,14 @@
-"""Step 2: what is wanted and has no launch gets one."""
+"""Step 3: what is wanted and has no launch asks for one."""
 
 from __future__ import annotations
 
-from slurm_azure.lifecycle.effects import Create, Drop, Effect, Note, Plan
+from slurm_azure.lifecycle.effects import Ask, Create, Drop, Effect, Note
 from slurm_azure.lifecycle.record import Facts, NodeRecord
-from slurm_azure.model import Power, RequestKind, Wish
+from slurm_azure.model import REPLACED, Launch, Power, RequestKind, Wish
 
 
 def launch(record: NodeRecord, facts: Facts) -> tuple[NodeRecord, list[Effect]]:
-    """Plan a launch for a node that Slurm powers up (by request, or seen), or send a planned one's create call."""
+    """Ask for a launch for a node that Slurm powers up (by request, or seen), or send a planned one's create call."""
     effects: list[Effect] = []
     wish = next((wish for wish in record.wishes if wish.kind is RequestKind.RESUME), None)
     live = record.live
@@ -29,13 +29,29 @@ def launch(record: NodeRecord, facts: Facts) -> tuple[NodeRecord, list[Effect]]:
             ]
             record = record.without(wish)
         return record, effects
-    offer = record.pool.offers[0]
-    if wish is None:
-        effects.append(Plan(record.node, record.pool.name, offer, None, ()))
-    else:
-        effects += [Plan(record.node, record.pool.name, offer, wish.request, wish.jobs), Drop(wish)]
-        record = record.without(wish)
+    effects.append(_ask(record, wish, facts))
     return record, effects
+
+
+def _ask(record: NodeRecord, wish: Wish | None, facts: Facts) -> Ask:
+    assert record.pool is not None  # noqa: S101 - callers look first
+    pool, before = record.pool.name, _replaced(record, facts)
+    if wish is not None and (before is None or wish.at > before.planned_at):
+        return Ask(record.node, pool, wish.at, wish, wish.request, wish.jobs)
+    if before is None:
+        return Ask(record.node, pool, facts.now, jobs=record.jobs or ())
+    asked_at = before.planned_at if before.asked_at is None else before.asked_at
+    return Ask(record.node, pool, asked_at, wish, before.request, before.jobs, before.attempt + 1, before.offer)
+
+
+def _replaced(record: NodeRecord, facts: Facts) -> Launch | None:
+    """The node's newest launch, if it failed and another has to follow it while this wake-up lasts."""
+    known = [launch for launch in (*record.dying, record.last) if launch is not None]
+    newest = max(known, key=lambda launch: launch.planned_at, default=None)
+    if newest is None or newest.release_reason != REPLACED or record.pool is None:
+        return None
+    asked_at = newest.planned_at if newest.asked_at is None else newest.asked_at
+    return newest if facts.now - asked_at <= record.pool.resume_timeout else None
 
 
 def _wanted(record: NodeRecord, wish: Wish | None, facts: Facts) -> bool:
@@ -45,8 +61,8 @@ def _wanted(record: NodeRecord, wish: Wish | None, facts: Facts) -> bool:
     if slurm is None or slurm.power is not Power.WAKING or slurm.down:
         return False
     # A look at Slurm from before the last launch was let go would show what that one was for, and serve it twice.
-    ended = [launch.released_at or 0.0 for launch in (*record.dying, record.last) if launch is not None]
-    return facts.slurm_at is not None and facts.slurm_at > max(ended, default=0.0)
+    known = [launch for launch in (*record.dying, record.last) if launch is not None and launch.release_reason != REPLACED]
+    return facts.slurm_at is not None and facts.slurm_at > max((launch.released_at or 0.0 for launch in known), default=0.0)
 
 
 def _stale(record: NodeRecord, wish: Wish, facts: Facts) -> bool:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from types import MappingProxyType
+from dataclasses import dataclass, field, replace
 
 from slurm_azure.model import (
     BootReport,
@@ -14,6 +13,7 @@ from slurm_azure.model import (
     FailureReason,
     JobTrouble,
     Launch,
+    LaunchId,
     NodeName,
     Offer,
     Pause,
@@ -58,8 +58,8 @@ class PoolPolicy:
     deallocate: bool = False
     keep_most: int = 50
     keep_longest: float = 3 * 86400.0
-    cores: Mapping[str, int] = MappingProxyType({})
-    prices: Mapping[Offer, float] = MappingProxyType({})
+    cores: Mapping[str, int] = field(default_factory=dict)
+    prices: Mapping[Offer, float] = field(default_factory=dict)
     caps: Caps = Caps()
     partitions: tuple[str, ...] = ()
 
@@ -70,17 +70,26 @@ class Policy:
 
     pools: Mapping[PoolName, PoolPolicy]
     caps: Caps = Caps()
-    partition_caps: Mapping[str, Caps] = MappingProxyType({})
-    cool_downs: Mapping[FailureReason, float] = MappingProxyType({})
+    partition_caps: Mapping[str, Caps] = field(default_factory=dict)
+    cool_downs: Mapping[FailureReason, float] = field(default_factory=dict)
     delete_retry: float = 180.0
     failed_node_hold: float = 60.0
     list_lag: float = 60.0  # how far Azure's lists may lag behind its own answers (30 s have been seen)
 
 
 @dataclass(frozen=True, slots=True)
+class Parking:
+    """VMs that were stopped and are kept (park.py): how many more there may be (by pool), and which are too many."""
+
+    room: Mapping[PoolName, int] = field(default_factory=dict)
+    surplus: frozenset[LaunchId] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """The round: `now`; when the newest whole observations were begun (None = none yet); `closed`: pools where nothing new may
-    be made, and why.
+    be made, and why; `cool_downs` and `troubles` as in `Site`; `pending`: jobs that wait for nodes (None = not known);
+    `canaries`: nodes that are powered up although their pool is closed, to see whether it works again.
 
     What has not been seen proves nothing: an absence counts only in an observation begun after the moment in question.
     """
@@ -90,7 +99,12 @@ class Facts:
     slurm_at: float | None = None
     list_at: float | None = None
     jobs_at: float | None = None
-    closed: Mapping[PoolName, Failure] = MappingProxyType({})
+    closed: Mapping[PoolName, Failure] = field(default_factory=dict)
+    cool_downs: Mapping[str, CoolDown] = field(default_factory=dict)
+    troubles: Mapping[int, JobTrouble] = field(default_factory=dict)
+    pending: frozenset[int] | None = None
+    parking: Parking = Parking()
+    canaries: frozenset[NodeName] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +112,11 @@ class Site:
     """What holds across nodes: what cools down (by key), the pools' breakers, pauses, jobs in trouble, and what was spent in this
     month by launches that are over (USD by pool)."""
 
-    cool_downs: Mapping[str, CoolDown] = MappingProxyType({})
-    breakers: Mapping[PoolName, Breaker] = MappingProxyType({})
-    pauses: Mapping[PoolName | None, Pause] = MappingProxyType({})
-    troubles: Mapping[int, JobTrouble] = MappingProxyType({})
-    spent: Mapping[PoolName, float] = MappingProxyType({})
+    cool_downs: Mapping[str, CoolDown] = field(default_factory=dict)
+    breakers: Mapping[PoolName, Breaker] = field(default_factory=dict)
+    pauses: Mapping[PoolName | None, Pause] = field(default_factory=dict)
+    troubles: Mapping[int, JobTrouble] = field(default_factory=dict)
+    spent: Mapping[PoolName, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +126,7 @@ class NodeRecord:
     `slurm` is None while Slurm has not been seen (or does not know the node), `pool` None if the node is in no pool any
     more. `vms`: what Azure lists for it. `absent_since`/`stray_since`: since which list a VM of ours has been missing, or
     one without a launch been there. `jobs`: those that hold it (None = not known). `boot`: what it told of its boot, if that is
-    of its live launch.
+    of its live launch. `bare_since`: since which list Slurm has shown it up without any VM.
     """
 
     node: NodeName
@@ -127,6 +141,7 @@ class NodeRecord:
     stray_since: Mapping[VmName, float] | None = None
     jobs: tuple[int, ...] | None = None
     boot: BootReport | None = None
+    bare_since: float | None = None
 
     def vm_of(self, launch: Launch) -> Vm | None:
         """The launch's VM, if Azure lists it."""

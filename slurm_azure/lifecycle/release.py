@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from slurm_azure.lifecycle.effects import Delete, Drop, Effect, Note, Save, Say, Saying
+from slurm_azure.lifecycle.effects import Delete, Drop, Effect, Note, ReadConsole, Save, Say, Saying
 from slurm_azure.lifecycle.record import Facts, NodeRecord
+from slurm_azure.lifecycle.retry import fail
 from slurm_azure.model import REASON_PREFIX, Failure, FailureReason, Launch, Power, RequestKind
+
+CANCELLED = "cancelled"
+"""`Launch.release_reason` when the jobs that the node was powered up for are gone."""
+
+SETTLING = 5.0
+"""Seconds after a wake-up within which the queue of jobs may not show yet, or no more, what it was for."""
+
+CONSOLE_PATIENCE = 30.0
+"""Seconds that a VM whose boot failed is kept for its console log to be read; its end is billed."""
+
+HOLD_BACK, LONGEST_HOLD = 60.0, 3600.0
+"""Seconds that a job which could not have all of its nodes is held back: the first time, twice that each further time."""
 
 
 def release(record: NodeRecord, facts: Facts) -> tuple[NodeRecord, list[Effect]]:
@@ -24,13 +37,6 @@ def release(record: NodeRecord, facts: Facts) -> tuple[NodeRecord, list[Effect]]
         else:
             record = replace(record, last=moved)
     return replace(record, dying=tuple(dying)), effects
-
-
-def fail(record: NodeRecord, failure: Failure, facts: Facts, effects: list[Effect]) -> NodeRecord:
-    """The live launch has failed: it is released, and Slurm is told why."""
-    assert record.live is not None  # noqa: S101 - callers look first
-    launch = replace(record.live, failure=failure)
-    return _let_go(record.with_live(launch), "failed", facts, effects)
 
 
 def reason_text(failure: Failure) -> str:
@@ -54,7 +60,7 @@ def _obey_wishes(record: NodeRecord, facts: Facts, effects: list[Effect]) -> Nod
             if wish.kind is RequestKind.RESUME_FAIL:
                 seconds = wish.at - live.planned_at
                 late = Failure(FailureReason.JOIN_TIMEOUT, f"not joined after {seconds:.0f} s (ResumeTimeout)")
-                record = fail(record, late, facts, effects)
+                record = fail(record, late, facts, effects, final=True)
             else:
                 record = _let_go(record, wish.kind.value, facts, effects)
         # A resume that is older than this is overtaken by it: Slurm has given the node up since.
@@ -74,6 +80,8 @@ def _follow_slurm(record: NodeRecord, facts: Facts, effects: list[Effect]) -> No
         return _let_go(record, "unwanted", facts, effects)
     if live is None or slurm is None or record.pool is None:
         return record
+    if _is_cancelled(record, live, facts):
+        return _let_go(record, CANCELLED, facts, effects)
     if slurm.power in (Power.WAKING, Power.UP):
         if live.wanted_at is None:
             live = replace(live, wanted_at=facts.now)
@@ -90,11 +98,23 @@ def _follow_slurm(record: NodeRecord, facts: Facts, effects: list[Effect]) -> No
     return record
 
 
+def _is_cancelled(record: NodeRecord, live: Launch, facts: Facts) -> bool:
+    """Whether nobody waits for a booting node any more: the jobs it was asked for hold no nodes and wait for none."""
+    if record.pool is None or not record.pool.release_cancelled or live.joined_at is not None or not live.jobs:
+        return False
+    if facts.pending is None or facts.jobs_at is None or facts.jobs_at <= live.planned_at + SETTLING:
+        return False
+    return record.jobs == () and facts.pending.isdisjoint(live.jobs)
+
+
 def _push(record: NodeRecord, launch: Launch, facts: Facts, effects: list[Effect]) -> Launch:
     """One dying launch: tell Slurm if it failed, delete its VM, see it gone."""
-    if launch.failure is not None and launch.told_at is None:
+    if untold(launch):
         launch = _tell(record, launch, facts, effects)
     vm = record.vm_of(launch)
+    if _console_is_wanted(launch, vm is not None, facts):
+        effects.append(ReadConsole(launch))
+        return launch
     if launch.sent_at is None and vm is None:
         return _gone(launch, facts, effects)  # its create call was never sent: there is nothing to delete
     if launch.delete_sent_at is None:
@@ -109,8 +129,22 @@ def _push(record: NodeRecord, launch: Launch, facts: Facts, effects: list[Effect
     return launch
 
 
+def untold(launch: Launch) -> bool:
+    """Whether Slurm has still to be told of the launch's end."""
+    return launch.told_at is None and (launch.failure is not None or launch.release_reason == CANCELLED)
+
+
+def _console_is_wanted(launch: Launch, listed: bool, facts: Facts) -> bool:
+    """The only witness of a boot that failed goes with the VM: read it first, if that does not take long."""
+    failure = launch.failure
+    if failure is None or failure.reason not in (FailureReason.BOOT, FailureReason.JOIN_TIMEOUT, FailureReason.IMAGE):
+        return False
+    if launch.console_at is not None or launch.delete_sent_at is not None or launch.released_at is None:
+        return False
+    return (listed or launch.running_at is not None) and facts.now - launch.released_at < CONSOLE_PATIENCE
+
+
 def _tell(record: NodeRecord, launch: Launch, facts: Facts, effects: list[Effect]) -> Launch:
-    assert launch.failure is not None  # noqa: S101
     slurm = record.slurm
     if slurm is not None and facts.slurm_at is not None and launch.released_at is not None:
         seen_since = facts.slurm_at > launch.released_at
@@ -118,14 +152,31 @@ def _tell(record: NodeRecord, launch: Launch, facts: Facts, effects: list[Effect
             told = replace(launch, told_at=facts.now)  # Slurm has given the node up by itself; nobody waits for it
             effects.append(Save(told))
             return told
-    said_itself = slurm is not None and slurm.down and slurm.ours_to_resume
-    saying = Saying.POWER_DOWN if said_itself else Saying.FAILED
-    effects.append(Say(launch.node, saying, reason_text(launch.failure), launch))
+    effects.append(_saying(record, launch, facts))
     return launch
 
 
+def _saying(record: NodeRecord, launch: Launch, facts: Facts) -> Say:
+    failure, slurm = launch.failure, record.slurm
+    if failure is None:
+        return Say(launch.node, Saying.RELEASE, "", launch)
+    reason, jobs = reason_text(failure), record.jobs or (launch.jobs if launch.joined_at is None else ())
+    if failure.reason is FailureReason.JOB:
+        return Say(launch.node, Saying.RELEASE, reason, launch, jobs, _hold_back(jobs, facts))
+    said_itself = slurm is not None and slurm.down and slurm.ours_to_resume
+    saying = Saying.POWER_DOWN if said_itself else Saying.FAILED
+    whole = record.pool is not None and record.pool.all_or_nothing and launch.joined_at is None
+    return Say(launch.node, saying, reason, launch, jobs, _hold_back(jobs, facts) if whole else 0.0)
+
+
+def _hold_back(jobs: tuple[int, ...], facts: Facts) -> float:
+    """Seconds until a job is tried again: longer each time it could not have its nodes."""
+    failures = max((facts.troubles[job].failures for job in jobs if job in facts.troubles), default=1)
+    return float(min(LONGEST_HOLD, HOLD_BACK * 2.0 ** min(failures - 1, 10)))
+
+
 def _gone(launch: Launch, facts: Facts, effects: list[Effect]) -> Launch:
-    if launch.failure is not None and launch.told_at is None:
+    if untold(launch):
         return launch  # it stays in sight until Slurm knows
     gone = replace(launch, gone_at=facts.now)
     effects.append(Save(gone))

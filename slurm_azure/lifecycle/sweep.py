@@ -1,4 +1,4 @@
-"""Step 5: what nobody asked for. VMs of ours without a launch go; nodes we set down come back after a while."""
+"""Step 6: what nobody asked for. VMs of ours without a launch go; nodes we set down come back after a while."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from slurm_azure.lifecycle.effects import Delete, Effect, Note, Save, Say, Saying
 from slurm_azure.lifecycle.record import Facts, NodeRecord
-from slurm_azure.model import Launch, Power, SlurmNode, Vm, VmState
+from slurm_azure.model import REASON_PREFIX, FailureReason, Launch, Power, SlurmNode, Vm, VmState
 
 SLURMS_OWN_REASON = "ResumeTimeout reached"
 """What slurmctld writes on a node that missed ResumeTimeout; no administrator stands behind it (power_save.c)."""
@@ -20,6 +20,7 @@ def sweep(record: NodeRecord, facts: Facts) -> tuple[NodeRecord, list[Effect]]:
         if vm.name not in known:
             record = _stray(record, vm, facts, effects)
     _heal(record, facts, effects)
+    _give_up_bare(record, facts, effects)
     return record, effects
 
 
@@ -63,7 +64,7 @@ def _from_tags(record: NodeRecord, vm: Vm, facts: Facts) -> Launch:
     running = facts.now if vm.state is VmState.SUCCEEDED else None
     return Launch(
         vm.launch, record.node, record.pool.name, vm.name, replace(offer, priority=vm.priority), since,
-        wanted_at=facts.now, sent_at=since, accepted_at=since, running_at=running,
+        wanted_at=facts.now, sent_at=since, accepted_at=since, running_at=running, price=record.pool.prices.get(offer),
     )  # fmt: skip
 
 
@@ -74,6 +75,8 @@ def _heal(record: NodeRecord, facts: Facts, effects: list[Effect]) -> None:
         return
     if not (slurm.down and slurm.power is Power.OFF and _not_an_administrators(slurm)):
         return
+    if record.pool.name in facts.closed:
+        return  # it would be asked for at once, for nothing
     last = record.last
     since = max((at for at in (last and last.told_at, last and last.gone_at) if at), default=0.0)
     if facts.now - since >= facts.policy.failed_node_hold:
@@ -81,6 +84,16 @@ def _heal(record: NodeRecord, facts: Facts, effects: list[Effect]) -> None:
             Say(record.node, Saying.RESUME, ""),
             Note(record.node, f"back in service; it was down for: {slurm.reason}"),
         ]
+
+
+def _give_up_bare(record: NodeRecord, facts: Facts, effects: list[Effect]) -> None:
+    """Slurm shows a node up, and there has been no VM for it for longer than lists may lag: its jobs would wait for ever."""
+    slurm, since = record.slurm, record.bare_since
+    if slurm is None or record.pool is None or since is None or facts.list_at is None or record.live or record.dying or record.vms:
+        return
+    if slurm.power is Power.UP and not slurm.down and facts.list_at - since >= facts.policy.list_lag:
+        reason = f"{REASON_PREFIX} {FailureReason.VANISHED.value}: Slurm shows the node up, and it has no VM"
+        effects += [Say(record.node, Saying.FAILED, reason), Note(record.node, "up in Slurm without a VM: set down")]
 
 
 def _not_an_administrators(slurm: SlurmNode) -> bool:

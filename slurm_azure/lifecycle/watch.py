@@ -1,21 +1,53 @@
-"""Step 4: a node that serves keeps its VM, or Slurm hears at once that it has lost it."""
+"""Step 5: a node that serves keeps its VM, or Slurm hears at once that it has lost it."""
 
 from __future__ import annotations
 
-from slurm_azure.lifecycle.effects import Effect
+from slurm_azure.lifecycle.effects import Effect, LookAtPower
 from slurm_azure.lifecycle.join import has_vanished
 from slurm_azure.lifecycle.record import Facts, NodeRecord
-from slurm_azure.lifecycle.release import fail
-from slurm_azure.model import Failure, FailureReason, Priority
+from slurm_azure.lifecycle.retry import fail
+from slurm_azure.model import REASON_PREFIX, Blame, Failure, FailureReason, Launch, Power, Priority, Scope, SlurmNode
+
+NOTICES = {
+    f"{REASON_PREFIX} {FailureReason.EVICTED.value}:": FailureReason.EVICTED,
+    f"{REASON_PREFIX} {FailureReason.MAINTENANCE.value}:": FailureReason.MAINTENANCE,
+}
+"""What the watcher on a VM drains its node with when Azure announces the VM's end (cloud-init/)."""
+
+BUSY = frozenset({"ALLOCATED", "MIXED", "COMPLETING"})
 
 
 def watch(record: NodeRecord, facts: Facts) -> tuple[NodeRecord, list[Effect]]:
-    """A joined launch whose VM Azure does not list any more has failed (deleted by hand, or a Spot VM taken back)."""
+    """A joined launch has failed when its VM is announced to go, is not listed any more, or has been stopped."""
     effects: list[Effect] = []
     live = record.live
-    if live is None or live.joined_at is None or record.vm_of(live) is not None or not has_vanished(record, live, facts):
+    if live is None or live.joined_at is None:
         return record, effects
-    spot = live.offer.priority is Priority.SPOT
-    reason = FailureReason.EVICTED if spot else FailureReason.VANISHED
-    cause = "was taken back by Azure (Spot), or deleted" if spot else "was deleted outside Slurm"
-    return fail(record, Failure(reason, f"VM {live.vm_name} {cause}"), facts, effects), effects
+    announced = _announced(record.slurm)
+    if announced is not None:
+        return fail(record, announced, facts, effects, final=True), effects
+    if record.vm_of(live) is None and has_vanished(record, live, facts):
+        return fail(record, _lost(live), facts, effects, final=True), effects
+    slurm = record.slurm
+    if slurm is not None and slurm.power is Power.UP and "NOT_RESPONDING" in slurm.flags:
+        effects.append(LookAtPower(live))
+    return record, effects
+
+
+def _announced(slurm: SlurmNode | None) -> Failure | None:
+    """The node was drained by its own watcher, and its jobs have left it (what is left when Azure takes the VM is found by
+    the list)."""
+    if slurm is None or not slurm.drained or slurm.flags & BUSY:
+        return None
+    for notice, reason in NOTICES.items():
+        if slurm.reason.startswith(notice):
+            blame = Blame.CAPACITY if reason is FailureReason.EVICTED else Blame.TRANSIENT
+            return Failure(reason, slurm.reason.removeprefix(notice).strip(), Scope.LAUNCH, blame)
+    return None
+
+
+def _lost(live: Launch) -> Failure:
+    if live.offer.priority is Priority.SPOT:
+        cause = f"VM {live.vm_name} was taken back by Azure (Spot), or deleted"
+        return Failure(FailureReason.EVICTED, cause, Scope.LAUNCH, Blame.CAPACITY)
+    return Failure(FailureReason.VANISHED, f"VM {live.vm_name} was deleted outside Slurm", Scope.LAUNCH, Blame.TRANSIENT)

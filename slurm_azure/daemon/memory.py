@@ -1,0 +1,86 @@
+"""What the daemon knows and how it changes: the world in memory, and all of it on its way into the journal."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from slurm_azure.daemon.tally import Tally
+from slurm_azure.daemon.unwritten import Unwritten
+from slurm_azure.daemon.world import World
+from slurm_azure.journal import Event, Journal
+from slurm_azure.lifecycle.effects import Cool, Effect, Note, Save, SaveBreaker, SaveTrouble, Warm
+from slurm_azure.lifecycle.record import Site
+from slurm_azure.lifecycle.spending import month_of, spending_of
+from slurm_azure.model import Launch, NodeName
+
+log = logging.getLogger(__name__)
+
+
+class Memory:
+    """The world, and what of it is not in the journal yet. `changed`: something calls for a round."""
+
+    def __init__(self, world: World, tally: Tally) -> None:
+        self.world, self.tally = world, tally
+        self.unwritten = Unwritten()
+        self.changed = True
+
+    def put(self, launch: Launch) -> None:
+        """A launch as it is now."""
+        before = self.world.find(launch.node, launch.id)
+        if before == launch:
+            return
+        self.world.put(launch)
+        self.unwritten.save([launch])
+        if launch.gone_at is not None and (before is None or before.gone_at is None):
+            self._end(launch)
+        self.tally.launch(before, launch)
+
+    def _end(self, launch: Launch) -> None:
+        self.unwritten.end(launch)
+        site, now = self.world.site, launch.gone_at or 0.0
+        usd = sum(part for month, part, _ in spending_of(launch, now) if month == month_of(now))
+        if usd:
+            self.world.site = replace(site, spent={**site.spent, launch.pool: site.spent.get(launch.pool, 0.0) + usd})
+
+    def note(self, node: NodeName, text: str, now: float) -> None:
+        """An event for the node's timeline."""
+        launch = self.world.live.get(node)
+        self.unwritten.events.append(Event(now, node, launch.id if launch else None, text))
+        log.info("%s: %s", node, text)
+
+    def take(self, effect: Effect, now: float) -> None:
+        """Take in what an effect changes here; those for the outside are not meant."""
+        match effect:
+            case Save(launch):
+                self.put(launch)
+                self.changed = self.changed or not launch.live
+            case Note(node, text):
+                self.note(node, text, now)
+            case Cool(cold):
+                self.unwritten.cool_downs[cold.key] = cold
+                log.warning("%s cools down for %.0f s: %s", cold.key, cold.until - now, cold.detail)
+            case Warm(key):
+                self.unwritten.cool_downs[key] = None
+            case SaveBreaker(breaker):
+                self.unwritten.breakers[breaker.pool] = breaker
+                self.changed = True
+            case SaveTrouble(trouble):
+                self.unwritten.troubles[trouble.job] = trouble
+            case _:
+                pass
+
+    def commit(self, journal: Journal) -> None:
+        """Make it durable. Raises JournalError; nothing is forgotten then."""
+        self.unwritten.commit(journal)
+
+
+def load_site(journal: Journal, now: float) -> Site:
+    """What the journal has of the whole site."""
+    return Site(
+        cool_downs={cold.key: cold for cold in journal.cool_downs()},
+        breakers={breaker.pool: breaker for breaker in journal.breakers()},
+        pauses={pause.pool: pause for pause in journal.pauses()},
+        troubles={trouble.job: trouble for trouble in journal.troubles()},
+        spent=journal.spent(month_of(now)),
+    )

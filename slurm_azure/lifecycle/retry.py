@@ -1,0 +1,68 @@
+"""Step 2: a live launch that has failed is followed by another one, unnoticed by Slurm; or Slurm hears why, at once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from slurm_azure.lifecycle.effects import Effect, Learn, Lesson, Note, Save
+from slurm_azure.lifecycle.offers import key_of, keys_of
+from slurm_azure.lifecycle.record import Facts, NodeRecord, PoolPolicy
+from slurm_azure.model import REPLACED, Failure, FailureReason, Launch, Power
+
+BOOT_FAILURES = frozenset(
+    {FailureReason.BOOT, FailureReason.JOIN_TIMEOUT, FailureReason.VANISHED, FailureReason.EVICTED, FailureReason.IMAGE}
+)
+"""What no cool-down bounds: a launch of these is followed by another only `attempts` times."""
+
+
+def retry(record: NodeRecord, facts: Facts) -> tuple[NodeRecord, list[Effect]]:
+    """A failure that a call has brought stands on the live launch until it is decided here."""
+    effects: list[Effect] = []
+    if record.live is not None and record.live.failure is not None:
+        record = fail(record, record.live.failure, facts, effects)
+    return record, effects
+
+
+def fail(record: NodeRecord, failure: Failure, facts: Facts, effects: list[Effect], final: bool = False) -> NodeRecord:
+    """The live launch has failed. `final`: nobody waits for another one. The launch step plans what follows."""
+    assert record.live is not None  # noqa: S101 - callers look first
+    launch = replace(record.live, failure=failure)
+    if not final and _may_follow(record, launch, failure, facts):
+        effects.append(Learn(launch, Lesson.FAILED))
+        text = f"attempt {launch.attempt} failed, another follows: {failure.reason.value}: {failure.detail}"
+        effects.append(Note(record.node, text))
+        over = replace(launch, released_at=facts.now, release_reason=REPLACED, told_at=facts.now)
+    else:
+        effects.append(Learn(launch, Lesson.LOST))
+        over = replace(launch, released_at=facts.now, release_reason="failed")
+    effects.append(Save(over))
+    return replace(record, live=None, dying=(*record.dying, over))
+
+
+def latest(pool: PoolPolicy, asked_at: float) -> float:
+    """When a wake-up that began at `asked_at` has to be over: a little before Slurm's own ResumeTimeout, so that the reason is
+    ours and the node is handled once."""
+    return asked_at + pool.resume_timeout - min(30.0, pool.resume_timeout / 10)
+
+
+def _may_follow(record: NodeRecord, launch: Launch, failure: Failure, facts: Facts) -> bool:
+    pool, slurm = record.pool, record.slurm
+    if pool is None or launch.joined_at is not None or not failure.elsewhere or pool.name in facts.closed:
+        return False
+    if slurm is not None and (slurm.power is not Power.WAKING or slurm.down):
+        return False  # nobody waits for it
+    if launch.pool != pool.name or (failure.reason in BOOT_FAILURES and launch.attempt >= pool.attempts):
+        return False
+    asked_at = launch.planned_at if launch.asked_at is None else launch.asked_at
+    if latest(pool, asked_at) - facts.now < pool.boot_deadline / 2:
+        return False
+    return _another_is_warm(pool, launch, failure, facts)
+
+
+def _another_is_warm(pool: PoolPolicy, launch: Launch, failure: Failure, facts: Facts) -> bool:
+    hit = key_of(failure.scope, launch.offer, pool.name)
+
+    def warm(keys: tuple[str, ...]) -> bool:
+        return hit not in keys and not any(key in facts.cool_downs and facts.cool_downs[key].until > facts.now for key in keys)
+
+    return any(warm(keys_of(offer, pool.name)) for offer in pool.offers)
