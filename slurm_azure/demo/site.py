@@ -21,7 +21,8 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # The control endpoint is on the sandbox's own loopback, so the question is asked from within.
 _ASK = """
 import sys, urllib.request
-reply = urllib.request.urlopen(sys.argv[1], sys.stdin.buffer.read() or None, timeout=20)
+request = urllib.request.Request(sys.argv[1], sys.stdin.buffer.read() or None, method=sys.argv[2])
+reply = urllib.request.urlopen(request, timeout=20)
 sys.stdout.write(str(reply.headers["Content-Type"]) + "\\n" + reply.read().decode(errors="replace"))
 """
 MOUNT_POINT = "site"
@@ -133,12 +134,12 @@ class Site:
         """The head node of the running site."""
         return Head(self._running())
 
-    def control(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """What the simulator's control endpoint answers: GET, or POST with a `body`. JSON, or else the text of it."""
+    def control(self, path: str, body: Mapping[str, Any] | Sequence[Any] | None = None, method: str = "") -> Any:
+        """What the simulator's control endpoint answers: GET, or POST with a `body`, unless told. JSON, or else the text of it."""
         enter = ["nsenter", f"--target={self._running().sandbox}", "--net"]
         data = None if body is None else json.dumps(body)
         asked = subprocess.run(
-            [*enter, sys.executable, "-c", _ASK, f"http://{CONTROL}{path}"],
+            [*enter, sys.executable, "-c", _ASK, f"http://{CONTROL}{path}", method or ("GET" if body is None else "POST")],
             input=data, capture_output=True, text=True, timeout=30, check=True,
         )  # fmt: skip
         kind, _, text = asked.stdout.partition("\n")

@@ -105,7 +105,9 @@ def test_s23_spot_falls_over_to_on_demand_and_comes_back(tmp_path: Path) -> None
     hb = pool("az-[1-2]", priority="spot", spot={"fallback": "on-demand"})
     limits = {"cool_downs": {"capacity": "5m"}}
     with whole_site(tmp_path, {"hb": hb}, factor=120.0, limits=limits) as site:
-        site.faults({"name": "no Spot", "what": {"kind": "capacity", "hosts": 0, "priority": "Spot", "answer": "SkuNotAvailable"}})
+        site.faults(
+            {"name": "no Spot", "what": {"kind": "capacity", "hosts": 0, "priority": "Spot", "answer": "SkuNotAvailable"}}
+        )
         job = site.slurm.submit("az-1")
         assert site.run(lambda: job.state == "RUNNING") < 90
         assert [launch.offer.priority.value for launch in site.launches("az-1")] == ["spot", "on-demand"]

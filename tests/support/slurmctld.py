@@ -101,6 +101,11 @@ class Slurmctld:
             self._free(job)
             job.state, job.ended = "CANCELLED", self._clock()
 
+    def add_node(self, name: str) -> None:
+        """slurm.conf has one node more."""
+        with self._lock:
+            self.known[NodeName(name)] = Node()
+
     def set_node(self, name: str, **changes: object) -> None:
         """A node becomes so, whoever did it: an administrator with scontrol, or the node itself."""
         with self._lock:
@@ -263,8 +268,14 @@ class Slurmctld:
     def unfinished(self) -> dict[str, str]:
         """What keeps it from rest: for the message of a test that fails."""
         with self._lock:
-            jobs = {f"job {job.id}": f"{job.state} {fold(job.on) if job.on else ''}" for job in self.queue.values() if not job.ended}
-            awake = {n: f"{d.power.value} {d.reason}" for n, d in self.known.items() if d.power is not Power.OFF or d.down or d.drained}
+            jobs = {
+                f"job {job.id}": f"{job.state} {fold(job.on) if job.on else ''}" for job in self.queue.values() if not job.ended
+            }
+            awake = {
+                n: f"{d.power.value} {d.reason}"
+                for n, d in self.known.items()
+                if d.power is not Power.OFF or d.down or d.drained
+            }
             return dict(list((jobs | awake).items())[:20])
 
     # the daemon's Scheduler

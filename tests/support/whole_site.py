@@ -76,7 +76,9 @@ class Site:
     `guests` says what nodes do (by name; others boot well); `skew` is how far the daemon's clock is from everybody's.
     """
 
-    def __init__(self, azure: SimulatedAzure, clock: OneClock, folder: Path, document: dict[str, Any], timers: dict[str, float]):
+    def __init__(
+        self, azure: SimulatedAzure, clock: OneClock, folder: Path, document: dict[str, Any], timers: dict[str, float]
+    ):
         self.azure, self.clock, self.folder, self.document = azure, clock, folder, document
         (folder / "spool").mkdir(exist_ok=True)
         self._requests, self._ids = itertools.count(), itertools.count(1)
@@ -230,7 +232,9 @@ class Site:
 
     def vms(self) -> list[str]:
         """The VMs that there are and that are not on their way out."""
-        return [vm["name"] for vm in self.azure.vms() if vm["provisioningState"] != "Deleting" and vm["name"] not in self.foreign]
+        return [
+            vm["name"] for vm in self.azure.vms() if vm["provisioningState"] != "Deleting" and vm["name"] not in self.foreign
+        ]
 
     def at_rest(self) -> bool:
         """All jobs over, all nodes off, no VM, no request, every launch gone."""
@@ -248,7 +252,9 @@ class Site:
 
     def requests(self, operation: str = "*", vm: str = "*") -> list[dict[str, Any]]:
         """The last requests that match, oldest first."""
-        found: list[dict[str, Any]] = control(self.azure, "GET", f"/requests?recent=2000&operation={operation}&vm={vm}").body["recent"]
+        found: list[dict[str, Any]] = control(self.azure, "GET", f"/requests?recent=2000&operation={operation}&vm={vm}").body[
+            "recent"
+        ]
         return found
 
     def counts(self) -> Counter[str]:
