@@ -36,9 +36,7 @@ def arm(server: ScriptedArm) -> Iterator[ScriptedArm]:
     assert not server._queue, "answers were left over"
 
 
-def read(
-    arm: ScriptedArm, *answers: Answer | Callable[[Asked], Answer], clock: Callable[[], float] = lambda: 0.0
-) -> str | None:
+def read(arm: ScriptedArm, *answers: Answer | Script, clock: Callable[[], float] = lambda: 0.0) -> str | None:
     """Read the console, the scripted answers being what comes back."""
     azure = a_config().azure.model_dump(exclude_unset=True)
     where = a_config(azure=azure | {"endpoint": arm.endpoint, "ca_file": arm.ca_file}).azure

@@ -147,6 +147,41 @@ class TestLimits:
         assert drain(budget, Call.LIST) == 5
         assert budget.reserve(Call.READ) > 0
 
+    @pytest.mark.parametrize("call", [Call.UPDATE, Call.DEALLOCATE, Call.CONSOLE])
+    def test_posts_share_the_front_door_with_creates(self, call: Call) -> None:
+        """To Azure Resource Manager a POST is a write: start, deallocate and console logs draw on what creates draw on."""
+        budget = limits(Clock(), write_burst=30)
+        assert drain(budget, call) == 20
+        assert budget.reserve(Call.CREATE) > 0
+        assert budget.reserve(Call.DELETE) == budget.reserve(Call.READ) == 0
+
+    def test_deallocations_are_deletes_to_compute(self) -> None:
+        """Compute's policy Delete VM counts both, Update VM counts starts alone."""
+        budget = limits(Clock(), write_burst=5000, delete_burst=5000)
+        assert drain(budget, Call.DEALLOCATE) == 1000
+        assert budget.reserve(Call.DELETE) > 0
+        assert drain(budget, Call.UPDATE) == 1000
+        assert drain(budget, Call.CREATE) == 1000
+
+    def test_sweeping_leaves_the_networks_budget_to_others(self) -> None:
+        """10,000 reads and 1,000 writes in any five minutes are Microsoft.Network's: never more, in any window."""
+        clock = Clock()
+        budget = limits(clock, read_burst=20_000, read_per_second=1000, delete_burst=20_000, delete_per_second=1000)
+        granted = {Call.SWEEP: 0, Call.REMOVE: 0}
+        for _ in range(300):
+            for call in granted:
+                granted[call] += drain(budget, call)
+            clock.now += 1
+        assert 9_900 < granted[Call.SWEEP] <= 10_000
+        assert 990 < granted[Call.REMOVE] <= 1_000
+
+    def test_sweeps_and_removals_share_the_front_door(self) -> None:
+        """A list of interfaces is a read like any other, a removal a delete."""
+        budget = limits(Clock(), read_burst=30, delete_burst=15)
+        assert (drain(budget, Call.SWEEP), drain(budget, Call.REMOVE)) == (5, 5)
+        assert budget.reserve(Call.LIST) > 0
+        assert budget.reserve(Call.DELETE) > 0
+
     def test_nothing_is_taken_where_one_door_is_empty(self) -> None:
         """A refusal by one budget leaves the other's tokens where they are."""
         clock = Clock()

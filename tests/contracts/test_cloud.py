@@ -11,12 +11,12 @@ from contextlib import contextmanager
 
 import pytest
 
-from slurm_azure.azure.cloud import Call, Cloud, VmOrder
+from slurm_azure.azure.cloud import Call, Cloud, VmOrder, VmPower
 from slurm_azure.azure.compute import AzureCompute
 from slurm_azure.azure.credential import make_credential
 from slurm_azure.azure.limits import Limits
 from slurm_azure.errors import CreateRefused
-from slurm_azure.model import LaunchId, NodeName, Offer, PoolName, Priority, VmName, VmState
+from slurm_azure.model import LaunchId, LeftoverKind, NodeName, Offer, PoolName, Priority, VmName, VmState
 from tests.support.clouds import config_for
 from tests.support.processes import until
 from tests.support.recording_cloud import RecordingCloud
@@ -106,6 +106,53 @@ def test_name_can_be_used_again(cloud: Cloud) -> None:
 def test_no_cause_for_what_is_not_there(cloud: Cloud) -> None:
     """A VM that is not there has not failed."""
     assert cloud.why_failed(VmName("nobody")) is None
+
+
+def test_console_of_a_vm(cloud: Cloud) -> None:
+    """A VM has a console log, were it an empty one; what is not there has none."""
+    cloud.create(an_order())
+    assert isinstance(cloud.console(VmName("az-1-x")), str)
+    assert cloud.console(VmName("nobody")) is None
+
+
+def test_interface_and_disk_of_a_vm(cloud: Cloud) -> None:
+    """Each VM has one of each, under its names, attached; they cannot be removed while it is there, and go with it."""
+    assert [*cloud.leftovers()] == []
+    cloud.create(an_order())
+    found = [*cloud.leftovers()]
+    assert {one.kind for one in found} == set(LeftoverKind)
+    assert {(one.node, one.launch, one.pool, one.vm) for one in found} == {("az-1", "l1", "hb", "az-1-x")}
+    assert [cloud.remove(one) for one in found] == [False, False]
+    assert [*cloud.leftovers()] == found
+    until(lambda: cloud.delete(VmName("az-1-x")))
+    assert [*cloud.leftovers()] == []
+    assert [cloud.remove(one) for one in found] == [True, True]
+
+
+def test_stopped_and_started(cloud: Cloud) -> None:
+    """A deallocated VM is still listed, and provisioned; started, it runs again; both may be asked for twice."""
+    name = VmName("az-1-x")
+    cloud.create(an_order())
+    until(lambda: cloud.power(name) is VmPower.RUNNING)
+    assert cloud.deallocate(name) is False
+    until(lambda: cloud.power(name) is VmPower.DEALLOCATED)
+    assert cloud.deallocate(name) is False
+    until(lambda: cloud.power(name) is VmPower.DEALLOCATED)
+    assert [vm.state for vm in cloud.list()] == [VmState.SUCCEEDED]
+    assert cloud.start(name) is False
+    until(lambda: cloud.power(name) is VmPower.RUNNING)
+    assert cloud.start(name) is False
+
+
+def test_a_stopped_vm_can_be_deleted(cloud: Cloud) -> None:
+    """It goes, and its name is then nobody's: power, stop and start say so."""
+    name = VmName("az-1-x")
+    cloud.create(an_order())
+    cloud.deallocate(name)
+    until(lambda: cloud.power(name) is VmPower.DEALLOCATED)
+    until(lambda: cloud.delete(name))
+    assert cloud.power(name) is None
+    assert (cloud.deallocate(name), cloud.start(name)) == (True, True)
 
 
 def test_many_threads(cloud: Cloud) -> None:

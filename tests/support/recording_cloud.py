@@ -8,14 +8,16 @@ from dataclasses import replace
 
 from slurm_azure.azure.cloud import Call, VmOrder, VmPower
 from slurm_azure.errors import CreateRefused
-from slurm_azure.model import Failure, Leftover, Vm, VmName, VmState
+from slurm_azure.model import Failure, Leftover, LeftoverKind, Vm, VmName, VmState
 
 
 class RecordingCloud:
     """VMs are there, running, as soon as they are created, and gone as soon as they are deleted, unless a test says else.
 
-    `orders` and `deleted` have every create and delete call, in order. `on_create`, `on_delete` and `on_list` run first
-    and may raise what the seam allows. `slow_deletes`: deleted VMs stay, as deleting, until `finish_deletes`.
+    `orders` and `deleted` have every create and delete call, in order, `started`, `deallocated`, `removed` and `read_consoles`
+    the others. `on_create` and the like run first and may raise what the seam allows. Each VM has an interface and a disk;
+    `left` are those without a VM. Consoles are empty unless `consoles` has some text.
+    `slow_deletes`: deleted VMs stay, as deleting, until `finish_deletes`.
     """
 
     def __init__(self) -> None:
@@ -30,10 +32,18 @@ class RecordingCloud:
         self.consoles: dict[VmName, str] = {}
         self.read_consoles: list[VmName] = []
         self.left: list[Leftover] = []
+        self.removed: list[Leftover] = []
+        self.deallocated: list[VmName] = []
+        self.started: list[VmName] = []
         self.stopped: set[VmName] = set()
         self.on_create: Callable[[VmOrder], None] = lambda order: None
         self.on_delete: Callable[[VmName], None] = lambda name: None
         self.on_list: Callable[[], None] = lambda: None
+        self.on_console: Callable[[VmName], None] = lambda name: None
+        self.on_leftovers: Callable[[], None] = lambda: None
+        self.on_remove: Callable[[Leftover], None] = lambda leftover: None
+        self.on_deallocate: Callable[[VmName], None] = lambda name: None
+        self.on_start: Callable[[VmName], None] = lambda name: None
         self._lock = threading.Lock()
 
     def reserve(self, call: Call) -> float:
@@ -64,6 +74,7 @@ class RecordingCloud:
                 self.vms[name] = replace(self.vms[name], state=VmState.DELETING)
             else:
                 del self.vms[name]
+                self.stopped.discard(name)
             return False
 
     def finish_deletes(self) -> None:
@@ -84,27 +95,55 @@ class RecordingCloud:
     def console(self, name: VmName) -> str | None:
         with self._lock:
             self.read_consoles.append(name)
-        return self.consoles.get(name)
+        self.on_console(name)
+        return self.consoles.get(name, "") if name in self.vms else None
 
     def leftovers(self) -> Iterable[Leftover]:
-        return tuple(self.left)
+        self.on_leftovers()
+        with self._lock:
+            attached = [
+                Leftover(kind, f"{vm.name}_{kind.name.lower()}", vm.node, vm.launch, vm.pool, vm.name, vm.created_at)
+                for vm in self.vms.values()
+                for kind in LeftoverKind
+            ]
+            return (*attached, *self.left)
 
     def remove(self, leftover: Leftover) -> bool:
-        self.left.remove(leftover)
-        return False
+        self.on_remove(leftover)
+        with self._lock:
+            if leftover.vm is not None and leftover.vm in self.vms:
+                return False
+            if leftover not in self.left:
+                return True
+            self.left.remove(leftover)
+            self.removed.append(leftover)
+            return False
 
     def deallocate(self, name: VmName) -> bool:
-        self.stopped.add(name)
-        return name not in self.vms
+        with self._lock:
+            self.deallocated.append(name)
+        self.on_deallocate(name)
+        with self._lock:
+            if name in self.vms:
+                self.stopped.add(name)
+            return name not in self.vms
 
     def start(self, name: VmName) -> bool:
-        self.stopped.discard(name)
-        return name not in self.vms
+        with self._lock:
+            self.started.append(name)
+        self.on_start(name)
+        with self._lock:
+            self.stopped.discard(name)
+            return name not in self.vms
 
     def power(self, name: VmName) -> VmPower | None:
-        if name not in self.vms:
-            return None
-        return VmPower.DEALLOCATED if name in self.stopped else VmPower.RUNNING
+        with self._lock:
+            vm = self.vms.get(name)
+            if vm is None:
+                return None
+            if name in self.stopped:
+                return VmPower.DEALLOCATED
+            return VmPower.RUNNING if vm.state is VmState.SUCCEEDED else VmPower.OTHER
 
     def close(self) -> None:
         pass
