@@ -57,6 +57,8 @@ COOL_DOWNS: Mapping[FailureReason, Times] = MappingProxyType({
 """After which reasons something cools down, and for how long. The others say nothing of what a next VM would meet (TRANSIENT,
 VANISHED, MAINTENANCE), have their own bounds (BOOT, JOIN_TIMEOUT: attempts and breaker) or are the site's own (BUDGET, ..)."""
 
+_NOBODY = NodeName("")
+
 FIXABLE = frozenset({_R.IMAGE, _R.CONFIGURATION, _R.PERMISSION, _R.POLICY, _R.NETWORK, _R.UNKNOWN})
 """Reasons that an administrator may just have seen to when the configuration is read again."""
 
@@ -168,7 +170,7 @@ class Market:
         self._cold = {key: cold for key, cold in known.items() if cold.until > now}
         self._rows: dict[PoolName, tuple[tuple[Offer, ...], ...]] = {}
 
-    def offers(self, pool: PoolName, node: NodeName, avoid: Offer | None = None) -> tuple[Offer, ...]:
+    def offers(self, pool: PoolName, node: NodeName = _NOBODY, avoid: Offer | None = None) -> tuple[Offer, ...]:
         """The warm offers of `pool` in the order in which `node` should try them; `avoid` comes last."""
         row = self._row(pool, node)
         if avoid is None or avoid not in row:
