@@ -134,20 +134,15 @@ def shelve(
     return says
 
 
-def candidates(
-    closed: Mapping[PoolName, Failure],
-    slurm: Mapping[NodeName, SlurmNode],
-    pool_of: Mapping[NodeName, PoolName],
-    busy: Collection[NodeName],
-) -> dict[PoolName, list[NodeName]]:
-    """By pool that its breaker alone keeps closed: the nodes that may be woken as its canary, in the order of their names."""
-    found: dict[PoolName, list[NodeName]] = {name: [] for name, why in closed.items() if only_by_breaker(why)}
-    if found:
-        for name, node in slurm.items():
-            pool = pool_of.get(name)
-            if pool in found and name not in busy and node.power is Power.OFF and (is_shelved(node) or _is_idle(node)):
-                found[pool].append(name)
-    return {pool: sorted(names) for pool, names in found.items()}
+def idle_nodes(
+    slurm: Mapping[NodeName, SlurmNode], pool_of: Mapping[NodeName, PoolName], pool: PoolName, busy: Collection[NodeName]
+) -> list[NodeName]:
+    """The nodes of `pool` that nobody uses, by name: powered down, in service or drained by us because their pool is closed."""
+    return sorted(
+        name
+        for name, node in slurm.items()
+        if pool_of.get(name) == pool and name not in busy and node.power is Power.OFF and (is_shelved(node) or _is_idle(node))
+    )
 
 
 def _stopped(site: Site, pool: PoolName, now: float) -> Failure | None:
