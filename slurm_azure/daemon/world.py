@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from slurm_azure.journal import Journal
 from slurm_azure.lifecycle.decide import Cluster
 from slurm_azure.lifecycle.record import NodeRecord, Policy, Site
+from slurm_azure.lifecycle.sweep import is_held
 from slurm_azure.model import BootReport, Launch, LaunchId, NodeName, PoolName, Power, SlurmNode, Vm, VmName, Wish
 from slurm_azure.slurm.boot_report import parse_boot_report
 
@@ -123,7 +124,11 @@ class World:
         names: dict[NodeName, None] = dict.fromkeys(self.wishes)  # first, in their order: whole jobs one after the other
         for group in (self.live, self.dying, self.vms):
             names.update(dict.fromkeys(group))
-        names.update(dict.fromkeys(name for name, node in self.slurm.items() if node.power is not Power.OFF or node.down))
+        names.update(
+            dict.fromkeys(
+                name for name, node in self.slurm.items() if node.power is not Power.OFF or node.down or is_held(node)
+            )
+        )
         for name in names:
             yield self._record(name, policy)
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from slurm_azure.lifecycle.budget import Census
+from slurm_azure.lifecycle.closing import only_by_breaker
 from slurm_azure.lifecycle.effects import Ask, Create, Drop, Effect, Plan, Save
 from slurm_azure.lifecycle.jobs import is_doomed, together
 from slurm_azure.lifecycle.offers import Market
@@ -93,7 +94,7 @@ class _Desk:
     def _offer(self, ask: Ask, census: Census) -> tuple[Offer | None, Failure | None]:
         """The offer a node gets, or why it gets none."""
         pool, closed = self._pool(ask), self.facts.closed.get(ask.pool)
-        if closed is not None and ask.node not in self.facts.canaries:
+        if closed is not None and not (ask.node in self.facts.canaries and only_by_breaker(closed)):
             return None, closed
         offer = self.market.choose(ask.pool, ask.node, ask.avoid)
         if offer is None:

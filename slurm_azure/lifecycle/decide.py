@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from slurm_azure.lifecycle.admit import admit, move
 from slurm_azure.lifecycle.breaker import probe
 from slurm_azure.lifecycle.budget import Census
-from slurm_azure.lifecycle.closing import closures, idle_nodes, shelve
+from slurm_azure.lifecycle.closing import candidates, closures, shelf_reason, shelve
 from slurm_azure.lifecycle.effects import Ask, Effect, Learn, Note, SaveBreaker, Say, Saying
 from slurm_azure.lifecycle.jobs import doomed, let_go
 from slurm_azure.lifecycle.join import join
@@ -19,7 +19,7 @@ from slurm_azure.lifecycle.release import release
 from slurm_azure.lifecycle.retry import retry
 from slurm_azure.lifecycle.sweep import sweep
 from slurm_azure.lifecycle.watch import watch
-from slurm_azure.model import NodeName, PoolName, SlurmNode
+from slurm_azure.model import NodeName, PoolName, Power, SlurmNode
 
 STEPS = (release, retry, launch, join, watch, sweep)
 
@@ -61,7 +61,10 @@ def decide(records: Iterable[NodeRecord], site: Site, facts: Facts, census: Cens
     effects += admission.effects
     if facts.slurm_at is not None:
         site = _send_canaries(site, facts, cluster, effects)
-        effects += shelve(cluster.slurm, cluster.pool_of, facts.closed, cluster.busy | _canaries(site))
+        canaries = _canaries(site)
+        effects += _mark(canaries, facts, cluster)
+        room = {name: census.room(pool) for name, pool in facts.policy.pools.items()}
+        effects += shelve(cluster.slurm, cluster.pool_of, facts.closed, cluster.busy, canaries, room.__getitem__)
     return Decision(tuple(one for one in effects if not isinstance(one, Ask | Learn)), site, facts)
 
 
@@ -94,15 +97,22 @@ def _canaries(site: Site) -> frozenset[NodeName]:
 
 
 def _send_canaries(site: Site, facts: Facts, cluster: Cluster, effects: list[Effect]) -> Site:
-    """Power up one idle node of each pool whose breaker is open for long enough."""
+    """Power up one idle node of each pool that has been closed by its breaker for long enough."""
     breakers = dict(site.breakers)
-    for name, breaker in site.breakers.items():
-        pool = facts.policy.pools.get(name)
-        if pool is None or breaker.probe_at is None or facts.now < breaker.probe_at:
-            continue
-        sent = probe(breaker, pool, idle_nodes(cluster.slurm, cluster.pool_of, name, cluster.busy), facts.now)
+    for name, names in candidates(facts.closed, cluster.slurm, cluster.pool_of, cluster.busy).items():
+        sent = probe(breakers[name], facts.policy.pools[name], names, facts.now)
         if sent is not None:
             breakers[name], canary = sent
             text = f"powered up as the canary of pool {name}, which is closed"
             effects += [SaveBreaker(breakers[name]), Say(canary, Saying.WAKE, ""), Note(canary, text)]
     return replace(site, breakers=breakers)
+
+
+def _mark(canaries: frozenset[NodeName], facts: Facts, cluster: Cluster) -> list[Effect]:
+    """Slurm 22.05 forgets a drained node's reason when it powers it up: say it again, so that we know it for ours."""
+    says: list[Effect] = []
+    for name in canaries:
+        node, closed = cluster.slurm.get(name), facts.closed.get(cluster.pool_of.get(name, PoolName("")))
+        if node is not None and closed is not None and node.drained and not node.reason and node.power is not Power.OFF:
+            says.append(Say(name, Saying.SHELVE, shelf_reason(closed)))
+    return says

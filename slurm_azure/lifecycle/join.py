@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from slurm_azure.lifecycle.closing import only_by_breaker
 from slurm_azure.lifecycle.effects import Diagnose, Effect, Learn, Lesson, Save
 from slurm_azure.lifecycle.record import Facts, NodeRecord
 from slurm_azure.lifecycle.retry import fail, latest
@@ -29,7 +30,7 @@ def join(record: NodeRecord, facts: Facts) -> tuple[NodeRecord, list[Effect]]:
     if failure is not None:
         return fail(record, failure, facts, effects), effects
     closed = facts.closed.get(live.pool)
-    if live.sent_at is None and closed is not None and record.node not in facts.canaries:
+    if live.sent_at is None and closed is not None and not (record.node in facts.canaries and only_by_breaker(closed)):
         return fail(record, replace(closed, scope=Scope.LAUNCH), facts, effects, final=True), effects
     return _follow_vm(record, live, facts, effects), effects
 
@@ -73,7 +74,9 @@ def _misfit(record: NodeRecord) -> Failure | None:
     has = record.boot
     line = ""
     if has is not None and has.memory_mib is not None:
-        line = f" [it has {has.memory_mib} MiB and {has.cpus} CPUs: set hardware.memory_mib of pool {record.pool.name} below that]"
+        line = (
+            f" [it has {has.memory_mib} MiB and {has.cpus} CPUs: set hardware.memory_mib of pool {record.pool.name} below that]"
+        )
     detail = f"the node has less than slurm.conf says: {slurm.reason.removeprefix(REASON_PREFIX).strip()}{line}"
     return Failure(FailureReason.CONFIGURATION, detail, Scope.LAUNCH, Blame.CONFIGURATION)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from slurm_azure.lifecycle.closing import is_shelved
 from slurm_azure.lifecycle.effects import Delete, Effect, Note, Save, Say, Saying
 from slurm_azure.lifecycle.record import Facts, NodeRecord
 from slurm_azure.model import REASON_PREFIX, FailureReason, Launch, Power, SlurmNode, Vm, VmState
@@ -73,7 +74,7 @@ def _heal(record: NodeRecord, facts: Facts, effects: list[Effect]) -> None:
     slurm = record.slurm
     if slurm is None or record.pool is None or record.live is not None or record.dying or record.vms:
         return
-    if not (slurm.down and slurm.power is Power.OFF and _not_an_administrators(slurm)):
+    if not (is_held(slurm) and slurm.power is Power.OFF):
         return
     if record.pool.name in facts.closed:
         return  # it would be asked for at once, for nothing
@@ -89,12 +90,24 @@ def _heal(record: NodeRecord, facts: Facts, effects: list[Effect]) -> None:
 def _give_up_bare(record: NodeRecord, facts: Facts, effects: list[Effect]) -> None:
     """Slurm shows a node up, and there has been no VM for it for longer than lists may lag: its jobs would wait for ever."""
     slurm, since = record.slurm, record.bare_since
-    if slurm is None or record.pool is None or since is None or facts.list_at is None or record.live or record.dying or record.vms:
+    if (
+        slurm is None
+        or record.pool is None
+        or since is None
+        or facts.list_at is None
+        or record.live
+        or record.dying
+        or record.vms
+    ):
         return
     if slurm.power is Power.UP and not slurm.down and facts.list_at - since >= facts.policy.list_lag:
         reason = f"{REASON_PREFIX} {FailureReason.VANISHED.value}: Slurm shows the node up, and it has no VM"
         effects += [Say(record.node, Saying.FAILED, reason), Note(record.node, "up in Slurm without a VM: set down")]
 
 
-def _not_an_administrators(slurm: SlurmNode) -> bool:
-    return slurm.ours_to_resume or slurm.reason.startswith(SLURMS_OWN_REASON)
+def is_held(slurm: SlurmNode) -> bool:
+    """Whether a node is out of service for a failure of its own, and no administrator's doing. (Idle nodes of a closed pool are
+    drained too: closing.py brings them back.)"""
+    if slurm.reason.startswith(SLURMS_OWN_REASON):
+        return slurm.down
+    return slurm.ours_to_resume and (slurm.down or (slurm.drained and not is_shelved(slurm)))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from slurm_azure.hostlist import expand
 from slurm_azure.model import NodeName, SlurmNode
 
 
@@ -31,6 +32,16 @@ class Job:
     partition: str
     state: str
     nodes: str
+
+
+def holding(jobs: Iterable[Job], names: Collection[NodeName]) -> dict[NodeName, tuple[int, ...]]:
+    """Which jobs hold each of the named nodes, by node; nodes that none holds are missing."""
+    wanted, found = frozenset(names), dict[NodeName, tuple[int, ...]]()
+    for job in jobs:
+        for name in map(NodeName, expand(job.nodes) if job.nodes else ()):
+            if name in wanted:
+                found[name] = (*found.get(name, ()), job.id)
+    return found
 
 
 class Scheduler(Protocol):
