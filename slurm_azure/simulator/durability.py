@@ -48,9 +48,9 @@ class Durability:
         try:
             told, found = pickle.loads(content)
         except Exception as error:  # a pickle that is broken raises whatever it likes
-            raise UsageError(f"--state {self._file}: not the state of a simulator: {error}") from None
+            raise UsageError(f"--world {self._file}: not the state of a simulator: {error}") from None
         if told != _FORMAT:
-            raise UsageError(f"--state {self._file}: written by another version ({told}): remove it to begin anew")
+            raise UsageError(f"--world {self._file}: written by another version ({told}): remove it to begin anew")
         _put(self._world, found)
         return True
 
@@ -116,7 +116,7 @@ def _put(world: World, found: dict[str, Any]) -> None:
 def _found(world: World, name: str) -> Size:
     size = world.skus.find(name)
     if size is None:
-        raise UsageError(f"--state: a VM there has the size {name}, which this estate does not have")
+        raise UsageError(f"--world: a VM there has the size {name}, which this estate does not have")
     return size
 
 

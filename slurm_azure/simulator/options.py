@@ -68,7 +68,7 @@ class SimulatorOptions:
     role_lag: float = 0.0
     faults: Path | None = None
     record: Path | None = None
-    state: Path | None = None
+    world: Path | None = None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -131,7 +131,7 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
     )
     add("--control", metavar="ADDR:PORT", help="plain HTTP for tests: requests, VMs, faults [off]")
     add("--estate", metavar="FILE", type=Path, help="JSON: what there is before anyone calls [built in]")
-    add("--state", metavar="FILE", type=Path, help="keep the world there, and go on with it at the next start [memory alone]")
+    add("--world", metavar="FILE", type=Path, help="keep the world there, and go on with it at the next start [memory alone]")
     add("--print-estate", action="store_true", help="print the built-in estate and end")
 
 
@@ -188,7 +188,7 @@ def from_arguments(arguments: argparse.Namespace) -> SimulatorOptions:
         role_lag=arguments.role_lag,
         faults=arguments.faults,
         record=arguments.record,
-        state=arguments.state,
+        world=arguments.world,
     )
 
 
@@ -199,10 +199,10 @@ def _check_numbers(arguments: argparse.Namespace) -> None:
         value = getattr(arguments, option.replace("-", "_"))
         if value < 0 or not math.isfinite(value):
             raise UsageError(f"--{option} has to be a number of seconds, at least 0, not {value}")
-    if arguments.state is not None and (
+    if arguments.world is not None and (
         arguments.machines != "none" or any("=none" not in one for one in arguments.machines_for)
     ):
-        raise UsageError("--state needs machines of grade none: real ones end with the simulator")
+        raise UsageError("--world needs machines of grade none: real ones end with the simulator")
     if arguments.clock_factor <= 0 or not math.isfinite(arguments.clock_factor):
         raise UsageError(f"--clock-factor has to be a number above 0, not {arguments.clock_factor}")
     for name in arguments.names:

@@ -149,7 +149,7 @@ class Simulator:
         if self._recorder is None and options.record is not None:
             self._recorder = Recording(options.record)
         await grades.start()  # the addresses to listen on may be of the network that this makes
-        durability = None if options.state is None else Durability(world, options.state)
+        durability = None if options.world is None else Durability(world, options.world)
         if durability is not None and durability.restore():
             self._provisioning.go_on()
         settled = None if durability is None else durability.settled

@@ -32,7 +32,7 @@ class Process:
         """Start it with its state in `folder`."""
         argv = [sys.executable, "-m", "slurm_azure.simulator", "--folder", str(self.folder / "azure"), *options]
         argv += ["--listen", f"127.0.0.1:{self.ports[0]}", "--control", f"127.0.0.1:{self.ports[1]}", "--retry-after", "0"]
-        argv += ["--state", str(self.folder / "state"), "--seed", "1"]
+        argv += ["--world", str(self.folder / "state"), "--seed", "1"]
         self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         self.found = json.loads(self.process.stdout.readline())
@@ -132,7 +132,7 @@ def test_a_foreign_file_is_refused(simulator: Process, tmp_path: Path) -> None:
     """A file that is no state of a simulator ends the start with a line that names it, and stays as it is."""
     (tmp_path / "state").write_text("something else")
     argv = [sys.executable, "-m", "slurm_azure.simulator", "--folder", str(tmp_path / "azure"), "--listen", "127.0.0.1:0"]
-    done = subprocess.run([*argv, "--state", str(tmp_path / "state")], capture_output=True, text=True, timeout=30)
+    done = subprocess.run([*argv, "--world", str(tmp_path / "state")], capture_output=True, text=True, timeout=30)
     assert done.returncode != 0
     assert "not the state of a simulator" in done.stderr
     assert "Traceback" not in done.stderr
