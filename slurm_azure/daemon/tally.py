@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Iterable
 
 from slurm_azure.daemon.calls import Result
 from slurm_azure.daemon.settings import Settings
+from slurm_azure.daemon.standing import cluster_state
 from slurm_azure.daemon.world import World
 from slurm_azure.errors import CreateRefused, CredentialRefused, Throttled
-from slurm_azure.model import Launch, NodeName, PoolName, RequestKind, SlurmNode, Stage, VmState
-from slurm_azure.web.metrics import Metrics, Outcome, StageName
-from slurm_azure.web.state import ClusterState, NodeState
+from slurm_azure.lifecycle.record import Facts
+from slurm_azure.model import Launch, Leftover, LeftoverKind, PoolName, RequestKind
+from slurm_azure.slurm.boot_report import parse_boot_report
+from slurm_azure.web.metrics import Metrics, OrphanKind, Outcome, StageName
 
-_STATE_OF = {
-    Stage.PLANNED: NodeState.PLANNED,
-    Stage.CREATING: NodeState.CREATING,
-    Stage.RUNNING: NodeState.RUNNING,
-    Stage.JOINED: NodeState.JOINED,
-}
+_ORPHAN = {LeftoverKind.INTERFACE: OrphanKind.INTERFACE, LeftoverKind.DISK: OrphanKind.DISK}
 
 
 class Tally:
@@ -29,6 +26,7 @@ class Tally:
         self.slurm_ok = self.azure_ok = False
         self.journal_ok = True
         self.last_round = 0.0
+        self._orphans: dict[OrphanKind, frozenset[str]] = {}
 
     def health(self, now: float) -> tuple[bool, str]:
         """Whether the daemon does its work, and one line about it. Azure or Slurm being away is not its fault."""
@@ -64,7 +62,7 @@ class Tally:
         """A launch has changed: count the stages it has passed."""
         pool = after.pool
         if before is None:
-            self.metrics.count_launch(pool)
+            self.metrics.count_launch(pool, after.attempt)
         if _new(before, after, "accepted_at"):
             self._stage(pool, StageName.ACCEPTED, after.planned_at, after.accepted_at)
         if _new(before, after, "running_at"):
@@ -78,17 +76,47 @@ class Tally:
         if _new(before, after, "gone_at"):
             self._stage(pool, StageName.GONE, after.released_at, after.gone_at)
         if after.failure is not None and _new(before, after, "failure"):
-            self.metrics.count_failure(pool, after.failure.reason)
+            self.metrics.count_failure(pool, after.failure)
+        if _new(before, after, "console_at"):
+            self.metrics.count_console()
+        if after.boot and (before is None or before.boot != after.boot):
+            report = parse_boot_report(after.boot)
+            self.metrics.observe_boot(report.stages if report is not None else ())
 
     def _stage(self, pool: PoolName, stage: StageName, begin: float | None, end: float | None) -> None:
         if begin is not None and end is not None:
             self.metrics.observe_stage(pool, stage, max(0.0, end - begin))
 
-    def round_done(self, world: World, settings: Settings, spool_depth: int, seconds: float, now: float) -> None:
-        """A round is over: show the state it left."""
-        self.last_round = now
-        self.metrics.show(cluster_state(world, settings, spool_depth, now, self.slurm_ok, self.azure_ok))
-        self.metrics.tick_done(seconds, now)
+    def leftovers(self, alone: Iterable[Leftover]) -> None:
+        """All interfaces and disks that the latest look at Azure found to belong to nobody, once that is certain."""
+        names: dict[OrphanKind, set[str]] = {kind: set() for kind in _ORPHAN.values()}
+        for one in alone:
+            names[_ORPHAN[one.kind]].add(one.name)
+        for kind, found in names.items():
+            self._orphans_are(kind, frozenset(found))
+
+    def _orphans_are(self, kind: OrphanKind, names: frozenset[str]) -> None:
+        """These belong to nobody now: count those that are new, and those that have gone."""
+        before = self._orphans.get(kind, frozenset())
+        self._orphans[kind] = names
+        self.metrics.count_orphans(kind, len(names - before), len(before - names))
+
+    def round_done(self, world: World, settings: Settings, spool_depth: int, seconds: float, facts: Facts) -> None:
+        """A round is over, and took `seconds`: show the state it left. `facts` are those it came to."""
+        self.last_round = facts.now
+        self._orphans_are(OrphanKind.VM, _strays(world, settings.policy.list_lag))
+        leftovers = {kind: len(self._orphans.get(label, ())) for kind, label in _ORPHAN.items()}
+        reachable = self.slurm_ok, self.azure_ok
+        state = cluster_state(world, settings, spool_depth, facts.now, *reachable, closed=facts.closed, leftovers=leftovers)
+        self.metrics.show(state)
+        self.metrics.tick_done(seconds, facts.now)
+
+
+def _strays(world: World, lag: float) -> frozenset[str]:
+    """VMs without a launch that have been listed for longer than a list may lag behind."""
+    seen_at = world.list_at or 0.0
+    strays = ((name, since) for group in world.stray_since.values() for name, since in group.items())
+    return frozenset(name for name, since in strays if seen_at - since >= lag)
 
 
 def _new(before: Launch | None, after: Launch, moment: str) -> bool:
@@ -108,37 +136,3 @@ def _outcome(error: Exception | None) -> Outcome:
             return Outcome.FORBIDDEN
         case _:
             return Outcome.UNREACHABLE
-
-
-def cluster_state(
-    world: World, settings: Settings, spool_depth: int, now: float, slurm_ok: bool, azure_ok: bool
-) -> ClusterState:
-    """The gauges of one round."""
-    sizes = Counter(world.pool_of.values())
-    nodes: Counter[tuple[PoolName, NodeState]] = Counter()
-    pending: dict[PoolName, float] = {}
-    cost: Counter[PoolName] = Counter()
-    for launch in world.unfinished():
-        if launch.live or launch.node not in world.live:
-            nodes[launch.pool, _STATE_OF.get(launch.stage, NodeState.RELEASING)] += 1
-        if launch.live and launch.joined_at is None:
-            pending[launch.pool] = max(pending.get(launch.pool, 0.0), now - launch.planned_at)
-        if launch.accepted_at is not None and launch.price is not None:
-            cost[launch.pool] += launch.price  # type: ignore[assignment]
-    for pool in _held(world):
-        nodes[pool, NodeState.FAILED] += 1
-    for pool, size in sizes.items():
-        nodes[pool, NodeState.OFF] = size - sum(nodes[pool, state] for state in NodeState if state is not NodeState.OFF)
-    vms: Counter[tuple[PoolName, VmState]] = Counter((vm.pool, vm.state) for group in world.vms.values() for vm in group)
-    orphans = sum(len(names) for names in world.stray_since.values())
-    timeouts = {name: pool.resume_timeout for name, pool in settings.policy.pools.items()}
-    return ClusterState(nodes, vms, orphans, spool_depth, pending, cost, timeouts, slurm_ok, azure_ok)
-
-
-def _held(world: World) -> list[PoolName]:
-    """The pools of nodes without a launch that we keep down for a while."""
-
-    def held(name: NodeName, node: SlurmNode) -> bool:
-        return node.down and node.ours_to_resume and name not in world.live and name not in world.dying
-
-    return [world.pool_of[name] for name, node in world.slurm.items() if name in world.pool_of and held(name, node)]

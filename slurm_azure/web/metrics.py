@@ -8,26 +8,20 @@ user or free text. All methods may be called from any thread.
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from enum import StrEnum
-from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
-from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.process_collector import ProcessCollector
-from prometheus_client.registry import Collector
 
 from slurm_azure.azure.cloud import Call
-from slurm_azure.model import FailureReason, PoolName, RequestKind, VmState
-from slurm_azure.web.state import ClusterState, NodeState
+from slurm_azure.model import Blame, Failure, FailureReason, PoolName, RequestKind
+from slurm_azure.web.gauges import NAMESPACE, OTHER, StateCollector
+from slurm_azure.web.state import ClusterState
 
-_NAMESPACE = "slurm_azure"
 _MINUTES = (1, 5, 15, 30, 60, 90, 120, 180, 240, 300, 420, 600, 900, 1800)  # a VM of Azure boots in minutes
 _SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-_OTHER = "other"
-
-Pools = tuple[PoolName, ...]
-S = TypeVar("S", bound=StrEnum)
+_STEPS = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 
 
 class ReleaseReason(StrEnum):
@@ -35,6 +29,9 @@ class ReleaseReason(StrEnum):
 
     SUSPEND = "suspend"  # Slurm powered the node down
     FAILED = "failed"  # its launch failed (node_failures_total says why)
+    REPLACED = "replaced"  # its launch failed, and another one followed without Slurm's noticing
+    CANCELLED = "cancelled"  # the job it was for is over
+    KEPT = "kept"  # Slurm powered the node down; its VM is stopped and kept
     UNWANTED = "unwanted"  # Slurm did not want the node, or its pool is configured no more
 
 
@@ -59,69 +56,30 @@ class StageName(StrEnum):
     GONE = "gone"
 
 
+class OrphanKind(StrEnum):
+    """What may be there without belonging to anything."""
+
+    VM = "vm"
+    INTERFACE = "interface"
+    DISK = "disk"
+
+
+class BootStep(StrEnum):
+    """What a node does at its boot until it joins (cloud-init/join.py), as its boot report names it."""
+
+    HOST_NAME = "host-name"
+    HOSTS = "hosts"
+    METADATA = "metadata"
+    MUNGE_KEY = "munge-key"
+    MUNGED = "munged"
+    SCONTROL = "scontrol"
+    MOUNTS = "mounts"
+    SLURMD = "slurmd"
+
+
 def _known(value: str, closed: type[StrEnum]) -> str:
     """`value` if it is on the list, else `other`: a label never grows beyond its list."""
-    return value if value in closed._value2member_map_ else _OTHER
-
-
-class _StateCollector(Collector):
-    """Renders the latest ClusterState; nothing at all before the first, rather than zeros nobody has seen."""
-
-    def __init__(self) -> None:
-        self.pools: Pools = ()
-        self.state: ClusterState | None = None
-
-    def describe(self) -> Iterator[GaugeMetricFamily]:
-        """The families without a sample, for the registry's check of names."""
-        return self._families(ClusterState(), ())
-
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        """The families with the latest state."""
-        state = self.state  # one read: show() may replace it meanwhile
-        return iter(()) if state is None else self._families(state, self.pools)
-
-    def _families(self, state: ClusterState, pools: Pools) -> Iterator[GaugeMetricFamily]:
-        yield _by_pool_and_state("nodes", "Nodes by where they stand.", NodeState, state.nodes, pools)
-        yield _by_pool_and_state("vms", "VMs of this cluster as Azure lists them.", VmState, state.vms, pools)
-        yield _gauge("orphan_vms", "VMs of this cluster that no launch accounts for.", state.orphans)
-        yield _gauge("spool_depth", "Requests of the hooks that the daemon has not taken in.", state.spool_depth)
-        yield _by_pool("oldest_pending_age_seconds", "Age of the oldest unjoined launch.", state.oldest_pending_seconds, pools)
-        yield _by_pool("resume_timeout_seconds", "How long Slurm waits for a node.", state.resume_timeout, pools)
-        yield _by_pool("cost_usd_per_hour", "What the pool's VMs cost at the moment.", state.cost_per_hour, pools)
-        family = GaugeMetricFamily(f"{_NAMESPACE}_reachable", "1 if the last look at the peer got an answer.", labels=["peer"])
-        family.add_metric(["azure"], float(state.azure_reachable))
-        family.add_metric(["slurm"], float(state.slurm_reachable))
-        yield family
-
-
-def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"{_NAMESPACE}_{name}", text, value=value)
-
-
-def _by_pool(name: str, text: str, values: Mapping[PoolName, float], pools: Pools) -> GaugeMetricFamily:
-    family = GaugeMetricFamily(f"{_NAMESPACE}_{name}", text, labels=["pool"])
-    for pool in pools:
-        family.add_metric([pool], values.get(pool, 0.0))
-    return family
-
-
-def _by_pool_and_state(
-    name: str, text: str, states: type[S], counts: Mapping[tuple[PoolName, S], int], pools: Pools
-) -> GaugeMetricFamily:
-    """Every state of every pool is there, 0 or not.
-
-    VMs of a pool that is configured no more still cost money: they are shown as pool `other`.
-    """
-    family = GaugeMetricFamily(f"{_NAMESPACE}_{name}", text, labels=["pool", "state"])
-    known = set(pools)
-    for pool in pools:
-        for state in states:
-            family.add_metric([pool, state.value], counts.get((pool, state), 0))
-    for state in states:
-        rest = sum(count for (pool, its), count in counts.items() if its == state and pool not in known)
-        if rest:
-            family.add_metric([_OTHER, state.value], rest)
-    return family
+    return value if value in closed._value2member_map_ else OTHER
 
 
 class Metrics:
@@ -130,7 +88,7 @@ class Metrics:
     def __init__(self, version: str, pools: Iterable[str]) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # process-wide: no `_created` series beside each counter
         self.registry = CollectorRegistry()
-        self._state = _StateCollector()
+        self._state = StateCollector()
         self.registry.register(self._state)
         ProcessCollector(registry=self.registry)
         self._make_flow()
@@ -138,10 +96,10 @@ class Metrics:
         self.set_pools(pools)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(name, text, labels, namespace=_NAMESPACE, registry=self.registry)
+        return Counter(name, text, labels, namespace=NAMESPACE, registry=self.registry)
 
     def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-        return Histogram(name, text, labels, namespace=_NAMESPACE, registry=self.registry, buckets=buckets)
+        return Histogram(name, text, labels, namespace=NAMESPACE, registry=self.registry, buckets=buckets)
 
     def _make_flow(self) -> None:
         self._requests = self._counter("requests", "Runs of the hooks that were taken in.", "kind")
@@ -149,7 +107,13 @@ class Metrics:
         self._launches = self._counter("launches", "Attempts to give a node a VM.", "pool")
         self._joined = self._counter("nodes_joined", "Launches whose node came up in Slurm.", "pool")
         self._released = self._counter("nodes_released", "VMs that had to go.", "pool", "reason")
+        self._retries = self._counter("retries", "Launches that follow a failed one of the same wake-up.", "pool")
         self._failures = self._counter("node_failures", "Launches that failed.", "pool", "reason")
+        self._blamed = self._counter("blamed_failures", "Launches that failed, by whose affair it is.", "pool", "blame")
+        self._consoles = self._counter("console_logs", "Serial console logs read after a boot had failed.")
+        self._found = self._counter("orphans_found", "What was there without belonging to anything.", "kind")
+        self._removed = self._counter("orphans_removed", "What of it has gone.", "kind")
+        self._steps = self._histogram("boot_step_duration_seconds", "How long steps of nodes' boots took.", _STEPS, "step")
         self._stages = self._histogram(
             "stage_duration_seconds", "How long the stages of launches took.", _MINUTES, "pool", "stage"
         )
@@ -167,8 +131,13 @@ class Metrics:
         self._last_reload = self._own_gauge(
             "config_last_reload_success_timestamp_seconds", "When the configuration in use was read."
         )
-        info = Gauge("build_info", "What runs; always 1.", ["version", "python"], namespace=_NAMESPACE, registry=self.registry)
+        info = Gauge("build_info", "What runs; always 1.", ["version", "python"], namespace=NAMESPACE, registry=self.registry)
         info.labels(version, platform.python_version()).set(1)
+        for orphan in OrphanKind:
+            self._found.labels(orphan)
+            self._removed.labels(orphan)
+        for step in BootStep:
+            self._steps.labels(step)
         for kind in RequestKind:
             self._requests.labels(kind)
             self._requested_nodes.labels(kind)
@@ -178,7 +147,7 @@ class Metrics:
                 self._calls.labels(call, outcome)
 
     def _own_gauge(self, name: str, text: str) -> Gauge:
-        return Gauge(name, text, namespace=_NAMESPACE, registry=self.registry)
+        return Gauge(name, text, namespace=NAMESPACE, registry=self.registry)
 
     def set_pools(self, pools: Iterable[str]) -> None:
         """The configured pools, at start and after a reload; their series begin at 0.
@@ -188,7 +157,10 @@ class Metrics:
         self._state.pools = tuple(PoolName(pool) for pool in pools)
         for pool in self._state.pools:
             self._launches.labels(pool)
+            self._retries.labels(pool)
             self._joined.labels(pool)
+            for blame in Blame:
+                self._blamed.labels(pool, blame)
             for reason in ReleaseReason:
                 self._released.labels(pool, reason)
             for failure in FailureReason:
@@ -197,7 +169,7 @@ class Metrics:
                 self._stages.labels(pool, stage)
 
     def _pool(self, pool: str) -> str:
-        return pool if pool in self._state.pools else _OTHER
+        return pool if pool in self._state.pools else OTHER
 
     def show(self, state: ClusterState) -> None:
         """Make `state` what the next scrapes show."""
@@ -208,9 +180,11 @@ class Metrics:
         self._requests.labels(kind).inc()
         self._requested_nodes.labels(kind).inc(nodes)
 
-    def count_launch(self, pool: str) -> None:
-        """A launch was planned."""
+    def count_launch(self, pool: str, attempt: int = 1) -> None:
+        """A launch was planned: the first of a wake-up, or a further one."""
         self._launches.labels(self._pool(pool)).inc()
+        if attempt > 1:
+            self._retries.labels(self._pool(pool)).inc()
 
     def count_joined(self, pool: str) -> None:
         """A launch's node came up in Slurm."""
@@ -220,9 +194,24 @@ class Metrics:
         """A VM has to go, for one of ReleaseReason."""
         self._released.labels(self._pool(pool), _known(reason, ReleaseReason)).inc()
 
-    def count_failure(self, pool: str, reason: FailureReason) -> None:
+    def count_failure(self, pool: str, failure: Failure) -> None:
         """A launch failed."""
-        self._failures.labels(self._pool(pool), reason).inc()
+        self._failures.labels(self._pool(pool), failure.reason).inc()
+        self._blamed.labels(self._pool(pool), failure.blame).inc()
+
+    def count_console(self) -> None:
+        """A console log was looked for."""
+        self._consoles.inc()
+
+    def count_orphans(self, kind: OrphanKind, found: int = 0, removed: int = 0) -> None:
+        """So many things were found that belong to nothing, and so many of those are not there any more."""
+        self._found.labels(kind).inc(found)
+        self._removed.labels(kind).inc(removed)
+
+    def observe_boot(self, steps: Iterable[tuple[str, float]]) -> None:
+        """A node told of its boot: steps (of BootStep) and seconds."""
+        for step, seconds in steps:
+            self._steps.labels(_known(step, BootStep)).observe(seconds)
 
     def count_azure(self, call: str, outcome: str, seconds: float) -> None:
         """A call to Azure (one of cloud.Call) ended as one of Outcome after `seconds`."""

@@ -14,9 +14,9 @@ from prometheus_client import generate_latest
 from ruamel.yaml import YAML
 
 from slurm_azure.config import load_config
-from slurm_azure.model import FailureReason, RequestKind
+from slurm_azure.model import Failure, FailureReason, Offer, PoolName, RequestKind
 from slurm_azure.web.metrics import Metrics
-from slurm_azure.web.state import ClusterState
+from slurm_azure.web.state import BudgetKind, BudgetView, ClusterState, Level
 from tests.support.promtool import Unavailable, promtool
 
 TOP = Path(__file__).parents[2]
@@ -39,9 +39,11 @@ TESTS: list[dict[str, Any]] = load("slurm_azure_test.yml")["tests"]
 def a_scrape() -> bytes:
     """What /metrics gives with every kind of series in it."""
     metrics = Metrics("0.1.0", ["hb", "hc"])
-    metrics.show(ClusterState())
+    budget = BudgetView(Level.SITE, "", BudgetKind.NODES, 1, 2)
+    metrics.show(ClusterState(budgets=[budget], cold={(PoolName("hb"), Offer("X")): True}))
     metrics.count_request(RequestKind.RESUME, 5)
-    metrics.count_failure("hb", FailureReason.QUOTA)
+    metrics.count_failure("hb", Failure(FailureReason.QUOTA, ""))
+    metrics.observe_boot([("mounts", 1.0)])
     metrics.observe_stage("hb", "total", 61.0)
     metrics.tick_done(0.1, 1.0)
     return generate_latest(metrics.registry)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from enum import StrEnum
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from slurm_azure.azure.cloud import Call
-from slurm_azure.model import FailureReason, RequestKind, VmState
-from slurm_azure.web.metrics import Metrics, Outcome, ReleaseReason, StageName
-from slurm_azure.web.state import ClusterState, NodeState
+from slurm_azure.model import Blame, FailureReason, Offer, PoolName, RequestKind, VmState
+from slurm_azure.web.gauges import CLOSING, ORPHANS
+from slurm_azure.web.metrics import BootStep, Metrics, OrphanKind, Outcome, ReleaseReason, StageName
+from slurm_azure.web.state import BudgetKind, BudgetView, ClusterState, Level, NodeState
 
 TEXT = (Path(__file__).parents[2] / "docs/metrics.md").read_text()
 ROW = re.compile(r"^\| `(slurm_azure_\w+)` \| (\w+) \| ([\w, ]*?) ?\| (.+) \|$", re.MULTILINE)
@@ -20,7 +21,8 @@ ROW = re.compile(r"^\| `(slurm_azure_\w+)` \| (\w+) \| ([\w, ]*?) ?\| (.+) \|$",
 def exported() -> dict[str, tuple[str, frozenset[str]]]:
     """Each metric as it is exported: its type and labels."""
     metrics = Metrics("1", ["hb"])
-    metrics.show(ClusterState())
+    budget = BudgetView(Level.SITE, "", BudgetKind.NODES, 1, 2)
+    metrics.show(ClusterState(budgets=[budget], cold={(PoolName("hb"), Offer("X")): True}))
     found = {}
     for family in metrics.registry.collect():
         labels = frozenset(label for sample in family.samples for label in sample.labels if label != "le")
@@ -47,9 +49,16 @@ def test_every_metric_is_documented_as_it_is() -> None:
         ("slurm_azure_stage_duration_seconds", StageName),
         ("slurm_azure_arm_requests_total", Call),
         ("slurm_azure_arm_requests_total", Outcome),
+        ("slurm_azure_blamed_failures_total", Blame),
+        ("slurm_azure_pool_closed", CLOSING),
+        ("slurm_azure_budget_limit", Level),
+        ("slurm_azure_budget_limit", BudgetKind),
+        ("slurm_azure_boot_step_duration_seconds", BootStep),
+        ("slurm_azure_orphans_found_total", OrphanKind),
+        ("slurm_azure_orphan_resources", list(ORPHANS.values())),
     ],
 )
-def test_every_label_value_is_documented(metric: str, values: type[StrEnum]) -> None:
+def test_every_label_value_is_documented(metric: str, values: Iterable[str]) -> None:
     """The closed lists stand in the row of their metric."""
     row = next(meaning for name, _, _, meaning in ROW.findall(TEXT) if name == metric)
     assert [value for value in values if f"`{value}`" not in row] == []

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import threading
+from pathlib import Path
 
 import pytest
 from prometheus_client import generate_latest
 
-from slurm_azure.model import FailureReason, PoolName, RequestKind, VmState
-from slurm_azure.web.metrics import Metrics
-from slurm_azure.web.state import ClusterState, NodeState
+from slurm_azure.model import Blame, Failure, FailureReason, LeftoverKind, Offer, PoolName, Priority, RequestKind, VmState
+from slurm_azure.web.metrics import BootStep, Metrics, OrphanKind
+from slurm_azure.web.state import BudgetKind, BudgetView, ClusterState, Level, NodeState
 
 HB, HC = PoolName("hb"), PoolName("hc")
+FULL = Failure(FailureReason.CAPACITY, "no room", blame=Blame.CAPACITY)
 
 
 @pytest.fixture
@@ -74,6 +77,70 @@ def test_state_is_shown_whole(metrics: Metrics) -> None:
     assert value(metrics, "reachable", peer="azure") == 0
 
 
+def test_what_holds_up_a_pool_is_shown(metrics: Metrics) -> None:
+    """Closed with its reason, cold offers, open breakers, pauses of the site and of a pool; 0 for what is well."""
+    spot = Offer("X", "2", Priority.SPOT, 0.5)
+    metrics.show(
+        ClusterState(
+            closed={HB: FailureReason.PERMISSION},
+            cold={(HB, spot): True, (HC, Offer("Y")): False},
+            breakers=[HC],
+            paused=[HC],
+        )
+    )
+    assert value(metrics, "pool_closed", pool="hb", reason="permission") == 1
+    assert value(metrics, "pool_closed", pool="hb", reason="capacity") == 0
+    assert value(metrics, "pool_closed", pool="hc", reason="permission") == 0
+    assert value(metrics, "offer_cold", pool="hb", size="X", zone="2", priority="spot") == 1
+    assert value(metrics, "offer_cold", pool="hc", size="Y", zone="", priority="on-demand") == 0
+    assert (value(metrics, "breaker_open", pool="hb"), value(metrics, "breaker_open", pool="hc")) == (0, 1)
+    assert (value(metrics, "pool_paused", pool="hb"), value(metrics, "pool_paused", pool="hc")) == (0, 1)
+    assert value(metrics, "service_paused") == 0
+    metrics.show(ClusterState(paused=[None]))
+    assert value(metrics, "service_paused") == 1
+    assert value(metrics, "pool_paused", pool="hb") == 0
+
+
+def test_a_reason_that_closes_no_pool_is_other(metrics: Metrics) -> None:
+    """A pool that is closed is never shown as open for want of a label."""
+    metrics.show(ClusterState(closed={HB: FailureReason.VANISHED}))
+    assert value(metrics, "pool_closed", pool="hb", reason="other") == 1
+
+
+def test_money_is_shown(metrics: Metrics) -> None:
+    """Limits that are set with what is used of them; what was spent, pools that are configured no more included."""
+    view = BudgetView(Level.PARTITION, "cloud", BudgetKind.COST_PER_MONTH, 900.0, 1000.0)
+    metrics.show(ClusterState(budgets=[view], spent={HB: 12.5, PoolName("old"): 3.0, PoolName("older"): 1.0}))
+    labels = {"level": "partition", "holder": "cloud", "kind": "cost_per_month"}
+    assert (value(metrics, "budget_used", **labels), value(metrics, "budget_limit", **labels)) == (900, 1000)
+    assert value(metrics, "budget_limit", level="site", holder="", kind="nodes") is None
+    assert value(metrics, "spent_this_month_usd", pool="hb") == 12.5
+    assert value(metrics, "spent_this_month_usd", pool="hc") == 0
+    assert value(metrics, "spent_this_month_usd", pool="other") == 4
+
+
+def test_what_failures_lead_to_is_counted(metrics: Metrics) -> None:
+    """Retries, blames, console logs, orphans, boot steps: each call moves its own series."""
+    metrics.count_launch("hb")
+    metrics.count_launch("hb", attempt=2)
+    metrics.count_failure("hb", FULL)
+    metrics.count_console()
+    metrics.count_orphans(OrphanKind.DISK, found=3, removed=2)
+    metrics.observe_boot([("mounts", 4.0), ("dance", 1.0)])
+    metrics.show(ClusterState(leftovers={LeftoverKind.INTERFACE: 2}))
+    assert (value(metrics, "launches_total", pool="hb"), value(metrics, "retries_total", pool="hb")) == (2, 1)
+    assert value(metrics, "blamed_failures_total", pool="hb", blame="capacity") == 1
+    assert value(metrics, "blamed_failures_total", pool="hb", blame="image") == 0
+    assert value(metrics, "console_logs_total") == 1
+    assert value(metrics, "orphans_found_total", kind="disk") == 3
+    assert value(metrics, "orphans_removed_total", kind="disk") == 2
+    assert value(metrics, "orphans_found_total", kind="vm") == 0
+    assert value(metrics, "orphan_resources", kind="interface") == 2
+    assert value(metrics, "boot_step_duration_seconds_bucket", step="mounts", le="2.5") == 0
+    assert value(metrics, "boot_step_duration_seconds_bucket", step="mounts", le="5.0") == 1
+    assert value(metrics, "boot_step_duration_seconds_count", step="other") == 1
+
+
 def test_the_latest_state_replaces_the_one_before(metrics: Metrics) -> None:
     """A pool that has no node in a state any more shows 0 there, not the old number."""
     metrics.show(ClusterState(nodes={(HB, NodeState.JOINED): 3}))
@@ -95,7 +162,7 @@ def test_each_count_goes_where_it_belongs(metrics: Metrics) -> None:
     metrics.count_launch("hb")
     metrics.count_joined("hb")
     metrics.count_release("hb", "suspend")
-    metrics.count_failure("hc", FailureReason.CAPACITY)
+    metrics.count_failure("hc", FULL)
     metrics.count_azure("delete", "throttled", 0.2)
     metrics.observe_stage("hb", "joined", 75.0)
     assert value(metrics, "requests_total", kind="resume") == 1
@@ -134,13 +201,17 @@ def test_no_number_of_strange_labels_makes_more_series(metrics: Metrics) -> None
     metrics.count_release("x0", "y0")
     metrics.count_azure("z0", "w0", 1.0)
     metrics.observe_stage("x0", "v0", 1.0)
-    metrics.count_failure("x0", FailureReason.BOOT)
+    metrics.count_failure("x0", FULL)
+    metrics.count_launch("x0", 2)
+    metrics.observe_boot([("s0", 1.0)])
     before = series(metrics)
     for n in range(1, 200):
         metrics.count_release(f"x{n}", f"y{n}")
         metrics.count_azure(f"z{n}", f"w{n}", 1.0)
         metrics.observe_stage(f"x{n}", f"v{n}", 1.0)
-        metrics.count_failure(f"x{n}", FailureReason.BOOT)
+        metrics.count_failure(f"x{n}", FULL)
+        metrics.count_launch(f"x{n}", 2)
+        metrics.observe_boot([(f"s{n}", 1.0)])
     assert series(metrics) == before
     assert value(metrics, "nodes_released_total", pool="other", reason="other") == 200
 
@@ -183,3 +254,10 @@ def test_counting_from_many_threads_loses_nothing(metrics: Metrics) -> None:
         thread.join()
     assert value(metrics, "arm_requests_total", call="create", outcome="ok") == 2000
     assert value(metrics, "arm_request_duration_seconds_count", call="create") == 2000
+
+
+def test_the_steps_of_a_boot_are_those_that_nodes_take() -> None:
+    """A step that cloud-init/join.py gets or renames would otherwise be shown as `other`."""
+    text = (Path(__file__).parents[2] / "cloud-init/join.py").read_text()
+    steps = re.findall(r'^    \("([a-z ]+)", \w+\),$', text, flags=re.MULTILINE)
+    assert [step.replace(" ", "-") for step in steps] == list(BootStep)
