@@ -1,4 +1,5 @@
-"""What Azure's error codes mean here: one table from code (and words, where a code is ambiguous) to reason and remedy.
+"""What Azure's error codes mean here: one table from code (and words, where a code is ambiguous) to reason, blame, scope and
+remedy.
 
 Codes and texts are from Microsoft Learn, "Error messages - Azure Virtual Machines", "Error codes for Azure Spot Virtual
 Machines", "Resolve errors for resource quotas" and "Troubleshoot allocation failures"; where those are silent, from public
@@ -11,7 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from slurm_azure.model import Failure, FailureReason
+from slurm_azure.model import Blame, Failure, FailureReason, Scope
 
 DETAIL_LIMIT = 300
 """Characters of `Failure.detail`: it becomes a node's Reason, which has to be readable in `sinfo -R`."""
@@ -19,10 +20,14 @@ DETAIL_LIMIT = 300
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One row: errors of any of `codes` whose message contains `words` (regular expression, any case) mean `reason`."""
+    """One row: errors of any of `codes` whose message contains `words` (regular expression, any case) mean `reason`, are the
+    affair of `blame`, and speak of `scope`: that is what cools down (lifecycle/offers.py), and beyond it another offer may
+    help."""
 
     codes: tuple[str, ...]
     reason: FailureReason
+    blame: Blame
+    scope: Scope
     remedy: str
     words: str = ""
 
@@ -31,142 +36,324 @@ class Rule:
         return re.search(self.words, message, re.IGNORECASE) is not None
 
 
-_R = FailureReason
+_R, _B, _S = FailureReason, Blame, Scope
 _QUOTA = ("OperationNotAllowed", "QuotaExceeded", "Conflict")
+_PUT_OVER = "a VM of that name was there already; the next launch has another name"
+_AGAIN = "a fault of Azure's; the next launch may work"
+_MORE = "add another size or zone to the pool"
+_PARAMETER = ("InvalidParameter", "BadRequest", "InvalidRequestContent", "InvalidRequestFormat")
 
 RULES: tuple[Rule, ...] = (
-    # Quota kinds share one code: only the words tell them apart.
-    Rule(_QUOTA, _R.QUOTA, "ask Azure for more Spot cores (usage lowPriorityCores)", r"low.?priority.?cores|spot .*quota"),
-    Rule(_QUOTA, _R.QUOTA, "ask Azure for more cores in this region", r"regional .*quota"),
-    Rule(_QUOTA, _R.QUOTA, "ask Azure for more cores of this VM family", r"(cores|vcpus) quota|family .*quota"),
-    Rule(_QUOTA, _R.QUOTA, "ask Azure for a higher quota", r"quota"),
-    Rule(("QuotaExceeded", "ResourceQuotaExceeded"), _R.QUOTA, "ask Azure for a higher quota"),
+    # Quota kinds share one code: only the words tell them apart. Smaller sizes may still fit, whichever quota it is.
+    Rule(
+        _QUOTA,
+        _R.QUOTA,
+        _B.QUOTA,
+        _S.SIZE,
+        "ask Azure for more Spot cores (usage lowPriorityCores)",
+        r"low.?priority.?cores|spot .*quota",
+    ),
+    Rule(_QUOTA, _R.QUOTA, _B.QUOTA, _S.SIZE, "ask Azure for more cores in this region", r"regional .*quota"),
+    Rule(
+        _QUOTA, _R.QUOTA, _B.QUOTA, _S.SIZE, "ask Azure for more cores of this VM family", r"(cores|vcpus) quota|family .*quota"
+    ),
+    Rule(_QUOTA, _R.QUOTA, _B.QUOTA, _S.SIZE, "ask Azure for a higher quota", r"quota"),
+    Rule(("QuotaExceeded", "ResourceQuotaExceeded"), _R.QUOTA, _B.QUOTA, _S.SIZE, "ask Azure for a higher quota"),
     # No room in Azure: another size, zone or priority may have some.
-    Rule(("SkuNotAvailable",), _R.CAPACITY, "add another size or zone to the pool"),
-    Rule(("AllocationFailed", "ZonalAllocationFailed"), _R.CAPACITY, "add another size or zone to the pool"),
+    Rule(("SkuNotAvailable",), _R.CAPACITY, _B.CAPACITY, _S.OFFER, _MORE, r"\bzones? '[^']+'"),
+    Rule(("SkuNotAvailable",), _R.CAPACITY, _B.CAPACITY, _S.SIZE, _MORE),
+    Rule(("ZonalAllocationFailed",), _R.CAPACITY, _B.CAPACITY, _S.OFFER, _MORE),
+    Rule(("AllocationFailed",), _R.CAPACITY, _B.CAPACITY, _S.OFFER, _MORE, r"in this zone|\bzone '?\d"),
+    Rule(("AllocationFailed", "InsufficientCapacity"), _R.CAPACITY, _B.CAPACITY, _S.SIZE, _MORE),
     Rule(
         ("OverconstrainedAllocationRequest", "OverconstrainedZonalAllocationRequest"),
         _R.CAPACITY,
+        _B.CAPACITY,
+        _S.OFFER,
         "add another size or zone, or drop a constraint such as ephemeral disks",
     ),
-    Rule(("InsufficientCapacity",), _R.CAPACITY, "add another size or zone to the pool"),
     # Spot.
-    Rule(("SpotPriceGreaterThanProvidedMaxPrice",), _R.SPOT_PRICE, "raise spot.max_price, or set spot.fallback"),
+    Rule(
+        ("SpotPriceGreaterThanProvidedMaxPrice",),
+        _R.SPOT_PRICE,
+        _B.CAPACITY,
+        _S.SIZE,
+        "raise spot.max_price, or set spot.fallback",
+    ),
+    Rule(
+        ("AzureSpotFeatureNotEnabledForSubscription",),
+        _R.CONFIGURATION,
+        _B.CONFIGURATION,
+        _S.PRIORITY,
+        "this subscription may not use Spot: set priority: on-demand",
+    ),
+    Rule(
+        ("AzureSpotIsNotSupportedForThisVMSize",),
+        _R.CONFIGURATION,
+        _B.CONFIGURATION,
+        _S.SIZE,
+        "take sizes that can be Spot, or set priority: on-demand",
+    ),
     Rule(
         (
             "MaxPriceValueInvalid",
-            "MaxPriceChangeNotAllowedForAllocatedVMs",
             "EvictionPolicyCanBeSetOnlyOnAzureSpotVirtualMachines",
             "AzureSpotVMNotSupportedInAvailabilitySet",
-            "AzureSpotFeatureNotEnabledForSubscription",
-            "AzureSpotIsNotSupportedForThisVMSize",
             "AzureSpotIsNotSupportedForThisAPIVersion",
-            "VMPriorityCannotBeApplied",
             "PriorityVMDoesNotSupportEvictionPolicy",
         ),
         _R.CONFIGURATION,
+        _B.CONFIGURATION,
+        _S.POOL,
         "see the pool's priority and spot",
     ),
-    # The network.
-    Rule(("SubnetIsFull",), _R.NETWORK, "give the subnet more addresses (Azure keeps five of each)"),
+    # Faults and queues of Azure's own: nothing is wrong with what was asked for.
+    Rule(
+        ("OperationNotAllowed", "Conflict", "TooManyRequests"),
+        _R.TRANSIENT,
+        _B.THROTTLING,
+        _S.LAUNCH,
+        "Azure's request budgets: see limits.requests",
+        r"too many requests|throttl",
+    ),
+    Rule(
+        (
+            "TooManyRequests",
+            "SubscriptionRequestsThrottled",
+            "ResourceCollectionRequestsThrottled",
+            "ResourceRequestsThrottled",
+            "ServerBusy",
+        ),
+        _R.TRANSIENT,
+        _B.THROTTLING,
+        _S.LAUNCH,
+        "Azure is busy, or our request budgets are spent: see limits.requests",
+    ),
+    Rule(
+        ("OperationNotAllowed",),
+        _R.TRANSIENT,
+        _B.TRANSIENT,
+        _S.LAUNCH,
+        "the VM is busy or going; the next launch has its own",
+        r"marked for deletion|another operation is in progress",
+    ),
+    Rule(("Conflict",), _R.TRANSIENT, _B.TRANSIENT, _S.LAUNCH, _AGAIN, r"concurrent|another operation|in progress"),
+    Rule(
+        (
+            "NetworkingInternalOperationError",
+            "RetryableError",
+            "RetryableErrorDueToAnotherOperation",
+            "AnotherOperationInProgress",
+            "OperationPreempted",
+            "OperationPreemptedByAnotherOperation",
+            "InternalExecutionError",
+            "InternalOperationError",
+            "InternalServerError",
+            "InternalError",
+            "ServiceUnavailable",
+            "ServiceTimeout",
+            "GatewayTimeout",
+            "BadGateway",
+            "OperationTimedOut",
+            "AllocationTimedOut",
+        ),
+        _R.TRANSIENT,
+        _B.TRANSIENT,
+        _S.LAUNCH,
+        _AGAIN,
+    ),
+    # The network, one for the whole site.
+    Rule(("SubnetIsFull",), _R.NETWORK, _B.CONFIGURATION, _S.SITE, "give the subnet more addresses (Azure keeps five of each)"),
     Rule(
         ("BadRequest", "InvalidRequestFormat"),
         _R.NETWORK,
+        _B.CONFIGURATION,
+        _S.SITE,
         "give the subnet more addresses",
         r"does not have enough capacity for",
     ),
-    Rule(("InvalidResourceReference",), _R.NETWORK, "see azure.subnet and azure.network_security_group"),
     Rule(
-        ("NetworkingInternalOperationError", "RetryableError", "RetryableErrorDueToAnotherOperation"),
+        ("InvalidResourceReference",),
         _R.NETWORK,
-        "Azure's network had a fault; tried again with the next launch",
+        _B.CONFIGURATION,
+        _S.SITE,
+        "see azure.subnet and azure.network_security_group",
     ),
     # The image.
-    Rule(("NotFound", "ResourceNotFound"), _R.IMAGE, "see the pool's image", r"image"),
+    Rule(("NotFound", "ResourceNotFound"), _R.IMAGE, _B.IMAGE, _S.POOL, "see the pool's image", r"image"),
     Rule(
         ("ImageNotFound", "PlatformImageNotFound", "GalleryImageNotFound", "ImageVersionDeprecated"),
         _R.IMAGE,
+        _B.IMAGE,
+        _S.POOL,
         "see the pool's image",
     ),
     Rule(
         ("VMMarketplaceInvalidInput", "ResourcePurchaseValidationFailed", "MarketplacePurchaseEligibilityFailed"),
         _R.IMAGE,
+        _B.IMAGE,
+        _S.POOL,
         "set image.plan: true, and accept the terms once (az vm image terms accept)",
     ),
+    # ... and what one VM has shown of it: the pool's breaker counts these.
     Rule(
         ("OSProvisioningClientError", "OSProvisioningInternalError"),
         _R.IMAGE,
+        _B.IMAGE,
+        _S.LAUNCH,
         "the image cannot be provisioned: see its cloud-init and Azure agent",
     ),
     Rule(
-        ("DiskProcessingError", "DiskPreparationError", "DiskBlobNotFound"),
+        ("DiskProcessingError", "DiskPreparationError"),
         _R.IMAGE,
-        "the image's disk cannot be read: see the pool's image",
+        _B.IMAGE,
+        _S.LAUNCH,
+        "the image's disk could not be copied: see the pool's image",
+    ),
+    Rule(("DiskBlobNotFound",), _R.IMAGE, _B.IMAGE, _S.POOL, "the image's disk cannot be read: see the pool's image"),
+    Rule(
+        ("InvalidParameter",),
+        _R.IMAGE,
+        _B.IMAGE,
+        _S.SIZE,
+        "the size and the pool's image do not go together",
+        r"hypervisor generation|cannot boot",
     ),
     Rule(
-        ("InvalidParameter", "PropertyChangeNotAllowed"),
+        ("InvalidParameter",),
         _R.IMAGE,
+        _B.IMAGE,
+        _S.POOL,
         "see the pool's image",
-        r"hypervisor generation|imageReference|osDisk\.image",
+        r"imageReference|osDisk\.image|\bimage\b",
     ),
-    # Booting.
-    Rule(("OSProvisioningTimedOut", "VMStartTimedOut"), _R.BOOT, "see the VM's boot diagnostics"),
+    # Booting: the breaker's affair, too.
+    Rule(("OSProvisioningTimedOut",), _R.BOOT, _B.IMAGE, _S.LAUNCH, "see the VM's boot diagnostics"),
+    Rule(("VMStartTimedOut",), _R.BOOT, _B.TRANSIENT, _S.LAUNCH, "see the VM's boot diagnostics"),
     Rule(
         ("VMExtensionProvisioningError", "VMExtensionProvisioningTimeout", "VMExtensionHandlerNonTransientError"),
         _R.BOOT,
+        _B.IMAGE,
+        _S.LAUNCH,
         "see the VM's extensions",
     ),
     Rule(
         ("VMExtensionManagementInternalError", "VMAgentStatusCommunicationError"),
         _R.BOOT,
+        _B.IMAGE,
+        _S.LAUNCH,
         "see the VM's boot diagnostics",
     ),
-    # What we may do.
+    # What we may do. Policies are told apart by their names, of which Azure's words are made.
+    Rule(
+        ("RequestDisallowedByPolicy",),
+        _R.POLICY,
+        _B.POLICY,
+        _S.SIZE,
+        "a policy of the subscription forbids this size: take another, or have it exempted",
+        r"(?s)by policy.*(\bskus?\b|\bsizes?\b)",
+    ),
+    Rule(
+        ("RequestDisallowedByPolicy",),
+        _R.POLICY,
+        _B.POLICY,
+        _S.POOL,
+        "a policy of the subscription forbids what the pool asks for: see its image, disks and tags",
+        r"(?s)by policy.*(\bimages?\b|\bdisks?\b|\btags?\b|encrypt)",
+    ),
     Rule(
         ("RequestDisallowedByPolicy", "ScopeLocked", "RequestDisallowedByAzure"),
         _R.POLICY,
+        _B.POLICY,
+        _S.SITE,
         "a policy or lock of the subscription forbids it",
     ),
-    Rule(("AuthorizationFailed",), _R.PERMISSION, "give the daemon's identity its role on azure.resource_group"),
+    Rule(
+        ("AuthorizationFailed",),
+        _R.PERMISSION,
+        _B.PERMISSION,
+        _S.SITE,
+        "give the daemon's identity its role on azure.resource_group",
+    ),
     Rule(
         ("LinkedAuthorizationFailed", "LinkedAccessCheckFailed"),
         _R.PERMISSION,
+        _B.PERMISSION,
+        _S.POOL,
+        "the daemon's identity must be allowed to read the pool's image",
+        r"'Microsoft\.Compute/(images|galleries)",
+    ),
+    Rule(
+        ("LinkedAuthorizationFailed", "LinkedAccessCheckFailed"),
+        _R.PERMISSION,
+        _B.PERMISSION,
+        _S.SITE,
         "the daemon's identity must be allowed to join the subnet, read the image and assign the node identity",
     ),
     Rule(
-        ("Forbidden", "AuthenticationFailed", "InvalidAuthenticationToken"), _R.PERMISSION, "see azure.credential and its role"
+        ("Forbidden", "AuthenticationFailed", "InvalidAuthenticationToken", "ExpiredAuthenticationToken"),
+        _R.PERMISSION,
+        _B.PERMISSION,
+        _S.SITE,
+        "see azure.credential and its role",
     ),
     # The configuration, or the subscription's state.
     Rule(
         ("MissingSubscriptionRegistration", "SubscriptionNotRegistered", "NoRegisteredProviderFound"),
         _R.CONFIGURATION,
+        _B.CONFIGURATION,
+        _S.SITE,
         "register it once: az provider register --namespace Microsoft.Compute (and Microsoft.Network)",
     ),
-    Rule(("ResourceGroupNotFound",), _R.CONFIGURATION, "see azure.resource_group"),
+    Rule(("ResourceGroupNotFound",), _R.CONFIGURATION, _B.CONFIGURATION, _S.SITE, "see azure.resource_group"),
     Rule(
-        ("SubscriptionNotFound", "InvalidSubscriptionId", "ReadOnlyDisabledSubscription"),
+        ("SubscriptionNotFound", "InvalidSubscriptionId"),
         _R.CONFIGURATION,
+        _B.CONFIGURATION,
+        _S.SITE,
         "see azure.subscription",
+    ),
+    Rule(
+        ("ReadOnlyDisabledSubscription",),
+        _R.CONFIGURATION,
+        _B.CONFIGURATION,
+        _S.SITE,
+        "the subscription is disabled: it has to be enabled again (billing)",
     ),
     Rule(
         ("LocationNotAvailableForResourceType", "InvalidLocation"),
         _R.CONFIGURATION,
+        _B.CONFIGURATION,
+        _S.SITE,
         "see azure.location",
     ),
     Rule(
         ("AvailabilityZoneNotSupported", "InvalidAvailabilityZone"),
         _R.CONFIGURATION,
+        _B.CONFIGURATION,
+        _S.OFFER,
         "see the pool's zones",
     ),
-    Rule(("InvalidParameter", "BadRequest"), _R.CONFIGURATION, "see the pool's sizes", r"VM size|vmSize|hardwareProfile"),
+    Rule(
+        _PARAMETER,
+        _R.CONFIGURATION,
+        _B.CONFIGURATION,
+        _S.SIZE,
+        "see the pool's sizes",
+        r"VM size|vmSize|hardwareProfile",
+    ),
+    # A PUT over a VM that is there: its name has the launch's id, so it is ours, and of an earlier call of the same launch.
+    Rule(
+        ("PropertyChangeNotAllowed", "VMPriorityCannotBeApplied", "MaxPriceChangeNotAllowedForAllocatedVMs"),
+        _R.TRANSIENT,
+        _B.TRANSIENT,
+        _S.LAUNCH,
+        _PUT_OVER,
+    ),
     Rule(
         (
-            "InvalidParameter",
-            "BadRequest",
-            "InvalidRequestContent",
-            "InvalidRequestFormat",
+            *_PARAMETER,
             "InvalidTemplate",
-            "PropertyChangeNotAllowed",
             "ResourceNotFound",
             "NotFound",
             "LinkedInvalidPropertyId",
@@ -174,6 +361,8 @@ RULES: tuple[Rule, ...] = (
             "PreconditionFailed",
         ),
         _R.CONFIGURATION,
+        _B.CONFIGURATION,
+        _S.POOL,
         "see the pool's settings",
     ),
 )
@@ -191,14 +380,28 @@ def classify(code: str, message: str, status: int = 0) -> Failure:
     """Why Azure did not make a VM. `code` and `message` are its own words, `status` the HTTP status (0 = not an answer).
 
     The detail is one line of at most 300 characters: Azure's code and words, then the remedy in brackets. A code that
-    is not in the table keeps its words and is UNKNOWN.
+    is not in the table keeps its words; its HTTP status may tell what it is, else it is UNKNOWN, and treated as if this offer
+    could not be had: others are tried, and this one not again at once.
     """
     rule = find_rule(code, message)
     if rule is None:
         shown = code or (f"HTTP {status}" if status else "no code")
-        return Failure(FailureReason.UNKNOWN, one_line(f"{shown}: {message}"))
+        reason, scope, blame = _by_status(status)
+        return Failure(reason, one_line(f"{shown}: {message}"), scope, blame)
     remedy = f" [{rule.remedy}]"
-    return Failure(rule.reason, one_line(f"{code}: {_missing_right(message) or message}", DETAIL_LIMIT - len(remedy)) + remedy)
+    detail = one_line(f"{code}: {_missing_right(message) or message}", DETAIL_LIMIT - len(remedy)) + remedy
+    return Failure(rule.reason, detail, rule.scope, rule.blame)
+
+
+def _by_status(status: int) -> tuple[FailureReason, Scope, Blame]:
+    """What an HTTP status alone says of a failure."""
+    if status == 429:
+        return _R.TRANSIENT, _S.LAUNCH, _B.THROTTLING
+    if status == 408 or status >= 500:
+        return _R.TRANSIENT, _S.LAUNCH, _B.TRANSIENT
+    if status == 401:
+        return _R.PERMISSION, _S.SITE, _B.PERMISSION
+    return _R.UNKNOWN, _S.OFFER, _B.CONFIGURATION
 
 
 _MISSING = re.compile(

@@ -9,7 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slurm_azure.azure.failures import DETAIL_LIMIT, RULES, classify, find_rule, innermost, one_line
+from slurm_azure.model import Blame, Failure
 from slurm_azure.model import FailureReason as R
+from slurm_azure.model import Scope as S
+from slurm_azure.simulator.faults.catalog import NAMED, filled
 
 QUOTA = (
     "Operation could not be completed as it results in exceeding approved {what} quota. Additional details - Deployment "
@@ -58,7 +61,7 @@ REAL = [
         "AzureSpotIsNotSupportedForThisVMSize",
         "Azure Spot is not supported for this VM size Standard_B1s.",
         R.CONFIGURATION,
-        "spot",
+        "on-demand",
     ),
     (
         "SubnetIsFull",
@@ -72,7 +75,7 @@ REAL = [
         R.NETWORK,
         "addresses",
     ),
-    ("RetryableError", "A retryable error occurred.", R.NETWORK, "again"),
+    ("RetryableError", "A retryable error occurred.", R.TRANSIENT, "next launch"),
     ("PlatformImageNotFound", "The platform image 'a:b:c:latest' is not available.", R.IMAGE, "image"),
     (
         "VMMarketplaceInvalidInput",
@@ -131,7 +134,7 @@ def test_code_in_any_case() -> None:
 def test_unknown_code_keeps_its_words() -> None:
     """A code that nobody has seen before is shown as Azure sent it."""
     failure = classify("FluxCapacitorEmpty", "Needs 1.21 gigawatts.", 409)
-    assert (failure.reason, failure.detail) == (R.UNKNOWN, "FluxCapacitorEmpty: Needs 1.21 gigawatts.")
+    assert failure == Failure(R.UNKNOWN, "FluxCapacitorEmpty: Needs 1.21 gigawatts.", S.OFFER, Blame.CONFIGURATION)
 
 
 def test_no_code_shows_the_status() -> None:
@@ -142,7 +145,69 @@ def test_no_code_shows_the_status() -> None:
 def test_operation_not_allowed_is_not_always_quota() -> None:
     """The code that quotas share also stands for 'marked for deletion': that is not called a quota."""
     message = "Operation 'write' is not allowed on VM 'x' since the VM is marked for deletion."
-    assert classify("OperationNotAllowed", message).reason is R.UNKNOWN
+    failure = classify("OperationNotAllowed", message)
+    assert (failure.reason, failure.scope) == (R.TRANSIENT, S.LAUNCH)
+
+
+ZONES = "The requested size for resource 'x' is currently not available in location 'westus' zones '{}' for subscription 's'."
+POLICY = 'Resource \'az-image-1\' was disallowed by policy. Policy identifiers: \'[{{"policyAssignment":{{"name":"{}"}}}}]\'.'
+LINKED = "... it does not have permission to perform action '{}' on the linked scope(s) '/subscriptions/s' ..."
+
+SCOPES = [
+    # (code, message, what cools down, whose affair it is)
+    ("OperationNotAllowed", QUOTA.format(what="standardDASv5Family Cores"), S.SIZE, Blame.QUOTA),
+    ("OperationNotAllowed", QUOTA.format(what="LowPriorityCores"), S.SIZE, Blame.QUOTA),
+    ("SkuNotAvailable", ZONES.format("2"), S.OFFER, Blame.CAPACITY),
+    ("SkuNotAvailable", ZONES.format(""), S.SIZE, Blame.CAPACITY),
+    ("ZonalAllocationFailed", "Allocation failed.", S.OFFER, Blame.CAPACITY),
+    ("AllocationFailed", "Allocation failed. We do not have sufficient capacity in this region.", S.SIZE, Blame.CAPACITY),
+    ("AllocationFailed", "Allocation failed. We do not have sufficient capacity in this zone.", S.OFFER, Blame.CAPACITY),
+    ("AzureSpotFeatureNotEnabledForSubscription", "Subscription not enabled.", S.PRIORITY, Blame.CONFIGURATION),
+    ("PlatformImageNotFound", "gone", S.POOL, Blame.IMAGE),
+    ("OSProvisioningClientError", "not generalized", S.LAUNCH, Blame.IMAGE),
+    ("InvalidParameter", "The requested VM size X is not available in the current region.", S.SIZE, Blame.CONFIGURATION),
+    ("InvalidParameter", "Linux host name cannot exceed 64 characters.", S.POOL, Blame.CONFIGURATION),
+    ("AvailabilityZoneNotSupported", "The zone(s) '3' is not supported.", S.OFFER, Blame.CONFIGURATION),
+    ("SubnetIsFull", "Subnet s", S.SITE, Blame.CONFIGURATION),
+    ("AuthorizationFailed", "no", S.SITE, Blame.PERMISSION),
+    (
+        "LinkedAuthorizationFailed",
+        LINKED.format("Microsoft.Network/virtualNetworks/subnets/join/action"),
+        S.SITE,
+        Blame.PERMISSION,
+    ),
+    ("LinkedAuthorizationFailed", LINKED.format("Microsoft.Compute/images/read"), S.POOL, Blame.PERMISSION),
+    ("RequestDisallowedByPolicy", POLICY.format("Allowed virtual machine size SKUs"), S.SIZE, Blame.POLICY),
+    ("RequestDisallowedByPolicy", POLICY.format("Require a tag on resources"), S.POOL, Blame.POLICY),
+    ("RequestDisallowedByPolicy", POLICY.format("Allowed locations"), S.SITE, Blame.POLICY),
+    ("OperationNotAllowed", "too many requests have been received for this subscription", S.LAUNCH, Blame.THROTTLING),
+    ("InternalExecutionError", "An internal execution error occurred.", S.LAUNCH, Blame.TRANSIENT),
+]
+
+
+@pytest.mark.parametrize(("code", "message", "scope", "blame"), SCOPES)
+def test_what_a_failure_speaks_of(code: str, message: str, scope: S, blame: Blame) -> None:
+    """One zone, one size, all of Spot, the pool or the site: code and words tell what else would fail, and by whose doing."""
+    failure = classify(code, message, 409)
+    assert (failure.scope, failure.blame) == (scope, blame)
+
+
+@pytest.mark.parametrize("name", [name for name, error in NAMED.items() if error.body == "json"])
+def test_each_code_that_azure_is_known_to_send_has_a_row(name: str) -> None:
+    """No error of the simulator's catalogue, as it is worded there, is left to chance."""
+    error = NAMED[name]
+    facts = {"size": "Standard_D2s_v5", "tier": "size", "zones": "1", "vm": "az-1-x", "family": "standardDSv5Family"}
+    assert find_rule(error.code, filled(error.message, facts)) is not None
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "scope"),
+    [(503, R.TRANSIENT, S.LAUNCH), (429, R.TRANSIENT, S.LAUNCH), (401, R.PERMISSION, S.SITE), (409, R.UNKNOWN, S.OFFER)],
+)
+def test_a_strange_code_is_judged_by_its_status(status: int, reason: R, scope: S) -> None:
+    """A gateway's own page, or a code from tomorrow: the HTTP status says at least whether Azure had a fault."""
+    failure = classify("Tomorrow", "<html>", status)
+    assert (failure.reason, failure.scope) == (reason, scope)
 
 
 def test_long_message_keeps_the_remedy() -> None:
@@ -182,7 +247,7 @@ class TestTable:
 
     def test_reasons_that_azure_gives_are_all_there(self) -> None:
         """Each reason that can come from Azure's answers has a row."""
-        ours = {R.EVICTED, R.JOIN_TIMEOUT, R.VANISHED, R.UNKNOWN}
+        ours = {R.EVICTED, R.JOIN_TIMEOUT, R.VANISHED, R.MAINTENANCE, R.BUDGET, R.PAUSED, R.JOB, R.UNKNOWN}
         assert {rule.reason for rule in RULES} == set(R) - ours
 
     def test_find_rule_of_nothing(self) -> None:
