@@ -52,6 +52,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--folder", type=Path, required=True, help="an empty folder; memory is mounted there")
     parser.add_argument("--layer", type=Path, action="append", required=True, help="of the head node, top one first")
     parser.add_argument("--report", type=int, required=True, help="descriptor to report to")
+    parser.add_argument("--file", nargs=2, action="append", default=[], help="PATH on the head node, FILE that it is")
+    parser.add_argument("--mortal-simulator", action="store_true", help="the site outlives its simulator's end")
     parser.add_argument("simulator", nargs="*", help="further arguments for the simulator")
     return parser
 
@@ -61,6 +63,8 @@ class _SiteInside:
         self._folder: Path = options.folder
         self._layers: tuple[Path, ...] = tuple(options.layer)
         self._further: list[str] = options.simulator
+        self._files = {path: Path(file) for path, file in options.file}
+        self._mortal_simulator: bool = options.mortal_simulator
         self._needed: dict[int, str] = {}
         self.head = 0
 
@@ -88,6 +92,10 @@ class _SiteInside:
         argv = [sys.executable, "-m", "slurm_azure.simulator", *self._simulator_arguments(file)]
         process = self._spawn("simulator", argv, dict(os.environ))
         self._await(process, "simulator", _answers)
+        if self._mortal_simulator:
+            del self._needed[process.pid]
+        (self._folder / "simulator.pid").write_text(f"{process.pid}\n", encoding="ascii")
+        (self._folder / "simulator.argv").write_text(json.dumps(argv), encoding="utf-8")
 
     def _simulator_arguments(self, estate_file: Path) -> list[str]:
         return [
@@ -106,7 +114,8 @@ class _SiteInside:
             "etc/slurm-azure/daemon.secret": (azure / estate.SECRET_FILE).read_bytes(),
             "root/auditor.secret": (azure / estate.AUDITOR_SECRET).read_bytes(),
         }
-        put_files(box, secrets, {"etc/slurm-azure/simulator-ca.pem": (azure / "ca.pem").read_bytes()})
+        public = {path: file.read_bytes() for path, file in self._files.items()}
+        put_files(box, secrets, {"etc/slurm-azure/simulator-ca.pem": (azure / "ca.pem").read_bytes()} | public)
         process = self._spawn("head", boxes.command(box), boxes.variables(box))
         self._await(process, "head", lambda: _services_started(box.folder))
         self.head = boxes.first_process(box.folder) or 0

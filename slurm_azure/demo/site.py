@@ -25,6 +25,8 @@ request = urllib.request.Request(sys.argv[1], sys.stdin.buffer.read() or None, m
 reply = urllib.request.urlopen(request, timeout=20)
 sys.stdout.write(str(reply.headers["Content-Type"]) + "\\n" + reply.read().decode(errors="replace"))
 """
+_LAUNCH = 'name=$1; shift; setsid "$@" >> "$name.log" 2>&1 < /dev/null & echo $! > "$name.pid"'
+_KILL = 'pid=$(cat "$1"); kill -KILL "$pid"; while kill -0 "$pid" 2> /dev/null; do sleep 0.02; done'
 MOUNT_POINT = "site"
 STATE_FILE = "site.json"
 
@@ -73,10 +75,19 @@ class Head:
 class Site:
     """One site. As a context manager it is there within, and nothing of it is left after."""
 
-    def __init__(self, *, simulator: Sequence[str] = (), detached: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        simulator: Sequence[str] = (),
+        detached: bool = False,
+        files: Mapping[str, Path] | None = None,
+        mortal_simulator: bool = False,
+    ) -> None:
         """`simulator`: further arguments of the simulator. `detached`: the site outlives this process, and `Site.running`
-        finds it."""
+        finds it. `files`: what the head node has at a path (without the first /) in place of the site's own file.
+        `mortal_simulator`: the site goes on when its simulator ends."""
         self._simulator, self._detached = list(simulator), detached
+        self._files, self._mortal_simulator = dict(files or {}), mortal_simulator
         self._process: subprocess.Popen[bytes] | None = None
         self._place: Place | None = None
 
@@ -95,11 +106,14 @@ class Site:
         """Bring the site up: network, simulated Azure, head node with all its daemons. Raises SlurmAzureError."""
         root = rootfs.root_file_system()
         layers = (*installation.layers(root), root)
-        mount_point = cache_folder() / MOUNT_POINT
+        mount_point = self.folder
         mount_point.mkdir(parents=True, exist_ok=True)
         reading, writing = os.pipe()
         inside = [sys.executable, "-m", "slurm_azure.demo.init", f"--folder={mount_point}", f"--report={writing}"]
-        inside += [*(f"--layer={layer}" for layer in layers), "--", *self._simulator]
+        inside += [f"--layer={layer}" for layer in layers]
+        inside += [word for path, file in self._files.items() for word in ("--file", path, str(file))]
+        inside += ["--mortal-simulator"] if self._mortal_simulator else []
+        inside += ["--", *self._simulator]
         # A site that is kept must not hold the output of the command that started it.
         output = subprocess.DEVNULL if self._detached else None
         try:
@@ -152,6 +166,31 @@ class Site:
     def start_daemon(self) -> None:
         """Start slurm-azured again."""
         self.head.run(["service", "start", "slurm-azured"])
+
+    def inside(self, command: Sequence[str]) -> list[str]:
+        """The argv that runs `command` in the sandbox, beside the head node: on the machine's own root file system."""
+        spaces = ["--mount", "--net", "--uts", "--ipc", "--pid"]
+        return ["nsenter", f"--target={self._running().sandbox}", *spaces, *command]
+
+    def launch(self, name: str, argv: Sequence[str]) -> None:
+        """Start a process in the sandbox, beside the head node; what it says goes into NAME.log, and `kill` knows it."""
+        subprocess.run(self.inside(["sh", "-c", _LAUNCH, "sh", str(self.folder / name), *argv]), check=True)
+
+    def kill(self, name: str) -> None:
+        """kill -9 of what was launched under that name, or of the `simulator`, which has to be mortal."""
+        subprocess.run(self.inside(["sh", "-c", _KILL, "sh", str(self.folder / f"{name}.pid")]), check=False)
+
+    def start_simulator(self) -> None:
+        """Start the simulated Azure again, as it was started first. Returns at once."""
+        argv = subprocess.run(
+            self.inside(["cat", str(self.folder / "simulator.argv")]), check=True, capture_output=True, text=True
+        ).stdout
+        self.launch("simulator", json.loads(argv))
+
+    @property
+    def folder(self) -> Path:
+        """The site's own folder, as those in the sandbox see it; to others it is empty."""
+        return cache_folder() / MOUNT_POINT
 
     def stop(self) -> None:
         """End the site; when this returns nothing of it is left. May be called any number of times."""
