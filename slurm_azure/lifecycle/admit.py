@@ -88,7 +88,8 @@ class _Desk:
             self.blocked.add(pool.name)  # nobody younger overtakes: a large job would never get its nodes
             return
         self.census = self.census.with_launch(pool, offer)
-        self.effects.append(Plan(ask, offer))
+        reuse = ask.kept.vm_name if ask.kept is not None and ask.kept.offer == offer else None
+        self.effects.append(Plan(ask, offer, reuse=reuse))
         self._see_to(ask)
 
     def _offer(self, ask: Ask, census: Census) -> tuple[Offer | None, Failure | None]:
@@ -96,6 +97,8 @@ class _Desk:
         pool, closed = self._pool(ask), self.facts.closed.get(ask.pool)
         if closed is not None and not (ask.node in self.facts.canaries and only_by_breaker(closed)):
             return None, closed
+        if ask.kept is not None and self.market.coldest(ask.kept.offer, ask.pool) is None:
+            return ask.kept.offer, census.breaks(pool, ask.kept.offer)
         offer = self.market.choose(ask.pool, ask.node, ask.avoid)
         if offer is None:
             cold = self.market.all_cold(ask.pool)

@@ -24,7 +24,8 @@ from slurm_azure.model import (
 class Ask:
     """A node wants a launch: admission (admit.py) says which offer, not yet, or no. Never leaves the decisions.
 
-    `avoid`: the offer that its last launch failed on. `wish` is what asked, if a request did.
+    `avoid`: the offer that its last launch failed on. `wish` is what asked, if a request did. `kept`: the launch whose VM was
+    stopped and kept for the node.
     """
 
     node: NodeName
@@ -35,14 +36,15 @@ class Ask:
     jobs: tuple[int, ...] = ()
     attempt: int = 1
     avoid: Offer | None = None
+    kept: Launch | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A new launch for a node: the daemon gives it an id, writes it to the journal, and only then creates its VM.
 
-    With `refused` it is one that is not to be: it goes into the journal as failed, and Slurm is told. With `reuse` it starts the
-    deallocated VM of that name.
+    With `refused` it is one that is not to be: it goes into the journal as failed, and Slurm is told. With `reuse` it starts
+    the deallocated VM of that name.
     """
 
     ask: Ask

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from slurm_azure.lifecycle.closing import only_by_breaker
 from slurm_azure.lifecycle.effects import Diagnose, Effect, Learn, Lesson, Save
+from slurm_azure.lifecycle.park import is_reused
 from slurm_azure.lifecycle.record import Facts, NodeRecord
 from slurm_azure.lifecycle.retry import fail, latest
 from slurm_azure.model import REASON_PREFIX, Blame, Failure, FailureReason, Launch, Power, Scope, VmState
@@ -128,6 +129,8 @@ def _follow_vm(record: NodeRecord, live: Launch, facts: Facts, effects: list[Eff
         effects.append(Diagnose(live))
         return record
     changed = live
+    if is_reused(live) and not _was_started(live, facts):
+        return record  # it has been there all the time, stopped
     if changed.accepted_at is None:
         changed = replace(changed, sent_at=changed.sent_at or facts.now, accepted_at=facts.now)  # its reply was lost
     if vm.state is VmState.SUCCEEDED and changed.running_at is None:
@@ -136,6 +139,10 @@ def _follow_vm(record: NodeRecord, live: Launch, facts: Facts, effects: list[Eff
     if changed is not live:
         effects.append(Save(changed))
     return record.with_live(changed)
+
+
+def _was_started(live: Launch, facts: Facts) -> bool:
+    return live.accepted_at is not None and facts.list_at is not None and facts.list_at > live.accepted_at
 
 
 def has_vanished(record: NodeRecord, live: Launch, facts: Facts) -> bool:

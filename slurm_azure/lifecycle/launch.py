@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from slurm_azure.lifecycle.effects import Ask, Create, Drop, Effect, Note
+from slurm_azure.lifecycle.park import reusable
 from slurm_azure.lifecycle.record import Facts, NodeRecord
 from slurm_azure.model import REPLACED, Launch, Power, RequestKind, Wish
 
@@ -29,7 +32,7 @@ def launch(record: NodeRecord, facts: Facts) -> tuple[NodeRecord, list[Effect]]:
             ]
             record = record.without(wish)
         return record, effects
-    effects.append(_ask(record, wish, facts))
+    effects.append(replace(_ask(record, wish, facts), kept=reusable(record, facts)))
     return record, effects
 
 

@@ -27,6 +27,17 @@ def is_kept(launch: Launch) -> bool:
     return launch.release_reason == KEPT and launch.gone_at is None
 
 
+def is_at_rest(launch: Launch) -> bool:
+    """Whether the launch's VM is kept and stopped: nothing is on its way."""
+    return is_kept(launch) and launch.deallocated_at is not None
+
+
+def nothing_moves(record: NodeRecord) -> bool:
+    """Whether a node without a live launch has no VM but one that is kept and stopped."""
+    kept = {launch.vm_name for launch in record.dying if is_at_rest(launch)}
+    return all(launch.vm_name in kept for launch in record.dying) and all(vm.name in kept for vm in record.vms)
+
+
 def is_reused(launch: Launch) -> bool:
     """Whether the launch has taken over the VM of an earlier one: it is started, not created."""
     return launch.vm_name != f"{launch.node}-{launch.id}"
@@ -56,12 +67,16 @@ def may_keep(record: NodeRecord, live: Launch, facts: Facts) -> bool:
 
 
 def follow_kept(record: NodeRecord, launch: Launch, facts: Facts, effects: list[Effect]) -> Launch:
-    """One kept launch: stop its VM until Azure says so, or let it go. What comes back is not kept any more if it has to go."""
+    """One kept launch: stop its VM until Azure says so, or let it go. What comes back is not kept any more if it has to go, and
+    gone if its VM is, or is another launch's by now."""
+    others = (record.live, *record.dying)
+    if any(other is not None and other.id != launch.id and other.vm_name == launch.vm_name for other in others):
+        return _gone(taken_over(launch, facts.now), "another launch has it", effects)
+    if _is_lost(record, launch, facts):
+        return _gone(replace(launch, gone_at=facts.now), "it is not there any more", effects)
     why = _why_not(record, launch, facts)
     if why is not None:
-        over = replace(launch, release_reason="unwanted")
-        effects += [Save(over), Note(launch.node, f"{launch.vm_name} is not kept any longer: {why}")]
-        return over
+        return _gone(replace(launch, release_reason="unwanted"), why, effects)
     if launch.deallocated_at is None:
         effects.append(Deallocate(launch))
     return launch
@@ -100,7 +115,12 @@ def _why_not(record: NodeRecord, launch: Launch, facts: Facts) -> str | None:
     return None
 
 
-def is_lost(record: NodeRecord, launch: Launch, facts: Facts) -> bool:
+def _gone(launch: Launch, why: str, effects: list[Effect]) -> Launch:
+    effects += [Save(launch), Note(launch.node, f"{launch.vm_name} is not kept any longer: {why}")]
+    return launch
+
+
+def _is_lost(record: NodeRecord, launch: Launch, facts: Facts) -> bool:
     """Whether a kept VM is not there any more: it was there for long, so a list that lags would show it."""
     if record.vm_of(launch) is not None or facts.list_at is None or launch.released_at is None:
         return False

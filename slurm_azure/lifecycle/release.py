@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from slurm_azure.lifecycle.effects import Delete, Drop, Effect, Note, ReadConsole, Save, Say, Saying
+from slurm_azure.lifecycle.park import KEPT, follow_kept, is_kept, may_keep
 from slurm_azure.lifecycle.record import Facts, NodeRecord
 from slurm_azure.lifecycle.retry import fail
 from slurm_azure.model import REASON_PREFIX, Failure, FailureReason, Launch, Power, RequestKind
@@ -46,6 +47,8 @@ def reason_text(failure: Failure) -> str:
 
 def _let_go(record: NodeRecord, why: str, facts: Facts, effects: list[Effect]) -> NodeRecord:
     assert record.live is not None  # noqa: S101
+    if why == RequestKind.SUSPEND.value and may_keep(record, record.live, facts):
+        why = KEPT
     launch = replace(record.live, released_at=facts.now, release_reason=why)
     effects.append(Save(launch))
     return replace(record, live=None, dying=(*record.dying, launch))
@@ -108,7 +111,11 @@ def _is_cancelled(record: NodeRecord, live: Launch, facts: Facts) -> bool:
 
 
 def _push(record: NodeRecord, launch: Launch, facts: Facts, effects: list[Effect]) -> Launch:
-    """One dying launch: tell Slurm if it failed, delete its VM, see it gone."""
+    """One dying launch: tell Slurm if it failed, delete its VM, see it gone. One that is kept stays."""
+    if is_kept(launch):
+        launch = follow_kept(record, launch, facts, effects)
+        if is_kept(launch) or launch.gone_at is not None:
+            return launch
     if untold(launch):
         launch = _tell(record, launch, facts, effects)
     vm = record.vm_of(launch)

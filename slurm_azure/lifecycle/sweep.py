@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from slurm_azure.lifecycle.closing import is_shelved
 from slurm_azure.lifecycle.effects import Delete, Effect, Note, Save, Say, Saying
+from slurm_azure.lifecycle.park import nothing_moves
 from slurm_azure.lifecycle.record import Facts, NodeRecord
 from slurm_azure.model import REASON_PREFIX, FailureReason, Launch, Power, SlurmNode, Vm, VmState
 
@@ -54,7 +55,8 @@ def _adoptable(record: NodeRecord, vm: Vm) -> bool:
     if record.live is not None or record.pool is None or slurm is None or not vm.launch:
         return False
     in_use = slurm.power in (Power.WAKING, Power.UP) and not slurm.down
-    finished = record.last is not None and record.last.id == vm.launch
+    # By its name, too: the tags of a VM that was kept name the launch that it was made for, not the one that it served last.
+    finished = record.last is not None and (record.last.id == vm.launch or record.last.vm_name == vm.name)
     return in_use and not finished and not record.dying and vm.state in (VmState.CREATING, VmState.SUCCEEDED)
 
 
@@ -72,7 +74,7 @@ def _from_tags(record: NodeRecord, vm: Vm, facts: Facts) -> Launch:
 def _heal(record: NodeRecord, facts: Facts, effects: list[Effect]) -> None:
     """A node that we (or Slurm, for want of us) set down is resumed once it is powered down, clean, and held long enough."""
     slurm = record.slurm
-    if slurm is None or record.pool is None or record.live is not None or record.dying or record.vms:
+    if slurm is None or record.pool is None or record.live is not None or not nothing_moves(record):
         return
     if not (is_held(slurm) and slurm.power is Power.OFF):
         return
