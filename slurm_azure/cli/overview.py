@@ -7,20 +7,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from slurm_azure.lifecycle.park import is_kept
 from slurm_azure.model import Launch, NodeName, PoolName, Power, RequestKind, SlurmNode, Stage, Wish
-from slurm_azure.web.state import NodeState
+from slurm_azure.web.state import NodeState, is_billed, node_state
 
 K = TypeVar("K")
 
 RECENT = 3600.0
 """Seconds for which a failure is shown."""
-
-_STATE_OF = {
-    Stage.PLANNED: NodeState.PLANNED,
-    Stage.CREATING: NodeState.CREATING,
-    Stage.RUNNING: NodeState.RUNNING,
-    Stage.JOINED: NodeState.JOINED,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +94,7 @@ def overview(
 def _pools(
     pool_of: Mapping[str, PoolName], unfinished: Sequence[Launch], slurm: Mapping[NodeName, SlurmNode] | None
 ) -> list[PoolView]:
-    state_of = {launch.node: NodeState.RELEASING for launch in unfinished if not launch.live}
-    state_of |= {launch.node: _STATE_OF[launch.stage] for launch in unfinished if launch.live}
+    state_of = {launch.node: node_state(launch) for launch in sorted(unfinished, key=lambda one: one.live)}
     members: dict[PoolName, list[NodeName]] = defaultdict(list)
     for node, pool in pool_of.items():
         members[pool].append(NodeName(node))
@@ -123,13 +116,14 @@ def _pool(
 ) -> PoolView:
     counted = Counter(state_of.get(node) or _resting(slurm, node) for node in nodes)
     vms = [launch for launch in launches if launch.accepted_at is not None]
+    billed = [launch for launch in vms if is_billed(launch)]
     return PoolView(
         name,
         len(nodes),
         {state: counted[state] for state in NodeState},
         len(vms),
-        sum(launch.price or 0.0 for launch in vms),
-        sum(launch.price is None for launch in vms),
+        sum(launch.price or 0.0 for launch in billed),
+        sum(launch.price is None for launch in billed),
         None if slurm is None else _as_slurm_sees(slurm, nodes),
     )
 
@@ -173,7 +167,7 @@ def _pending(wishes: Iterable[Wish]) -> list[Pending]:
 
 
 def _motion(unfinished: Iterable[Launch]) -> list[Motion]:
-    moving = (launch for launch in unfinished if not (launch.live and launch.joined_at is not None))
+    moving = (one for one in unfinished if not (one.live and one.joined_at is not None) and not is_kept(one))
     groups = _grouped(moving, lambda launch: (launch.pool, launch.stage, str(launch.offer)))
     order = list(Stage)
     return [

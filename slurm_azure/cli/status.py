@@ -8,15 +8,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from slurm_azure.azure.catalog import Catalog
 from slurm_azure.cli.context import Context
 from slurm_azure.cli.moments import clock, iso, span
+from slurm_azure.cli.obstacles import Obstacles, obstacles
+from slurm_azure.cli.obstacles import document as obstacles_document
+from slurm_azure.cli.obstacles import paragraphs as obstacles_paragraphs
 from slurm_azure.cli.overview import RECENT, Overview, PoolView, overview
 from slurm_azure.cli.table import table
 from slurm_azure.config import Config
+from slurm_azure.daemon.assemble import cores_of, price_of
+from slurm_azure.daemon.memory import load_site
+from slurm_azure.daemon.settings import make_settings
 from slurm_azure.errors import SchedulerError
 from slurm_azure.hostlist import fold
 from slurm_azure.intake import SUFFIX
-from slurm_azure.model import Launch, NodeName, SlurmNode
+from slurm_azure.model import Launch, NodeName, PoolName, SlurmNode
 from slurm_azure.web.state import NodeState
 
 
@@ -27,6 +34,7 @@ class Report:
     cluster: str
     at: float
     overview: Overview
+    obstacles: Obstacles
     daemon_answers: bool | None
     daemon: str
     slurm_answers: bool
@@ -55,11 +63,14 @@ def _look(context: Context) -> Report:
     with context.journal() as journal:
         found: dict[str, Launch] = {one.id: one for one in journal.last_of_each_node()}
         found |= {one.id: one for one in journal.launches(since=now - RECENT - patience)}
-        wishes = journal.wishes()
+        wishes, site = journal.wishes(), load_site(journal, now)
     slurm, slurm_says = _ask_slurm(context, config, [NodeName(name) for name in pool_of])
     answers, daemon_says = _ask_daemon(config.metrics.listen)
     seen = overview(pool_of, found.values(), wishes, _spooled(context), slurm, now)
-    return Report(config.cluster, now, seen, answers, daemon_says, slurm is not None, slurm_says)
+    catalog = Catalog.load()
+    policy = make_settings(config, lambda launch: "", price_of(config, catalog), cores_of(catalog)).policy
+    in_the_way = obstacles(policy, site, [launch for launch in found.values() if launch.gone_at is None], now)
+    return Report(config.cluster, now, seen, in_the_way, answers, daemon_says, slurm is not None, slurm_says)
 
 
 def _ask_slurm(context: Context, config: Config, names: Sequence[NodeName]) -> tuple[Mapping[NodeName, SlurmNode] | None, str]:
@@ -133,6 +144,7 @@ def _document(report: Report) -> dict[str, Any]:
             }
             for one in seen.failures
         ],
+        **obstacles_document(report.obstacles),
     }
 
 
@@ -153,7 +165,7 @@ def _paragraphs(report: Report) -> list[str]:
     head = [f"cluster {report.cluster}, {clock(now)}", f"daemon: {report.daemon}", f"Slurm: {report.slurm}"]
     if seen.spool:
         head.append(f"spool: {seen.spool} requests that the daemon has not taken in")
-    parts = ["\n".join(head), _pool_table(seen.pools)]
+    parts = ["\n".join(head), _pool_table(seen.pools, report.obstacles.spent), *obstacles_paragraphs(report.obstacles, now)]
     if report.slurm_answers:
         parts.append("As Slurm sees them:\n" + _slurm_table(seen.pools))
     if seen.pending:
@@ -174,11 +186,14 @@ def _paragraphs(report: Report) -> list[str]:
     return parts
 
 
-def _pool_table(pools: Sequence[PoolView]) -> str:
-    rows: list[list[object]] = [[pool.name, pool.nodes, *pool.states.values(), pool.vms, pool.cost_per_hour] for pool in pools]
+def _pool_table(pools: Sequence[PoolView], spent: Mapping[PoolName, float]) -> str:
+    rows: list[list[object]] = [
+        [pool.name, pool.nodes, *pool.states.values(), pool.vms, pool.cost_per_hour, spent.get(pool.name, 0.0)]
+        for pool in pools
+    ]
     if len(rows) > 1:
         rows.append(["all", *(sum(column) for column in zip(*(row[1:] for row in rows), strict=True))])
-    text = table(["POOL", "NODES", *(state.value.upper() for state in NodeState), "VMS", "USD/H"], rows)
+    text = table(["POOL", "NODES", *(state.value.upper() for state in NodeState), "VMS", "USD/H", "USD/MONTH"], rows)
     unpriced = sum(pool.unpriced for pool in pools)
     return text + (f"\n{unpriced} VMs have no known price (price_per_hour of their pool sets one)" if unpriced else "")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from slurm_azure.daemon.settings import Settings
 from slurm_azure.daemon.world import World
@@ -11,7 +11,7 @@ from slurm_azure.lifecycle.breaker import is_open
 from slurm_azure.lifecycle.budget import SITE, Census, Use, count, this_month
 from slurm_azure.lifecycle.offers import Market
 from slurm_azure.lifecycle.record import Caps, Policy, Site
-from slurm_azure.model import Failure, LeftoverKind, NodeName, PoolName, SlurmNode
+from slurm_azure.model import Failure, Launch, LeftoverKind, NodeName, PoolName, SlurmNode
 from slurm_azure.web.state import BudgetKind, BudgetView, ClusterState, Level, NodeState, is_billed, node_state
 
 
@@ -46,7 +46,7 @@ def cluster_state(
         breakers=[name for name, breaker in site.breakers.items() if is_open(breaker)],
         paused=[pause.pool for pause in site.pauses.values() if pause.until is None or pause.until > now],
         budgets=list(budgets(policy, census)),
-        spent=_spent(world, site, now),
+        spent=spent_by_pool(world.unfinished(), site, now),
         leftovers=leftovers or {},
     )
 
@@ -113,10 +113,10 @@ def _cost(world: World) -> dict[PoolName, float]:
     return cost
 
 
-def _spent(world: World, site: Site, now: float) -> dict[PoolName, float]:
-    """USD of this month by pool: launches that are over, and those that are not."""
+def spent_by_pool(unfinished: Iterable[Launch], site: Site, now: float) -> dict[PoolName, float]:
+    """USD of this month by pool: of launches that are over, and of those that are not gone."""
     spent = dict(site.spent)
-    for launch in world.unfinished():
+    for launch in unfinished:
         usd = this_month(launch, now)
         if usd:
             spent[launch.pool] = spent.get(launch.pool, 0.0) + usd

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import time
 
+import pytest
+
 from slurm_azure.intake import accept
-from slurm_azure.journal import TakenRequest
-from slurm_azure.model import Failure, FailureReason, RequestId, RequestKind
+from slurm_azure.journal import Journal, TakenRequest
+from slurm_azure.model import Breaker, CoolDown, Failure, FailureReason, Pause, RequestId, RequestKind
 from slurm_azure.web.metrics import Metrics
 from slurm_azure.web.server import MetricsServer
-from tests.support.nodes import a_launch, a_wish
+from tests.support.configs import a_document
+from tests.support.nodes import POOL, a_launch, a_wish
 from tests.support.sites import Site
 
 
@@ -46,8 +49,9 @@ def test_for_people(site: Site) -> None:
     slurm = next(line for line in ran.out.splitlines() if line.startswith("Slurm: "))
     assert "scontrol: No such file or directory" in slurm
     lines = [line.split() for line in ran.out.splitlines()]
-    assert ["POOL", "NODES", "OFF", "PLANNED", "CREATING", "RUNNING", "JOINED", "RELEASING", "FAILED", "VMS", "USD/H"] in lines
-    assert ["hb", "50", "47", "0", "2", "0", "1", "0", "0", "3", "10.80"] in lines
+    states = ["OFF", "PLANNED", "CREATING", "RUNNING", "JOINED", "RELEASING", "KEPT", "FAILED"]
+    assert ["POOL", "NODES", *states, "VMS", "USD/H", "USD/MONTH"] in lines
+    assert ["hb", "50", "47", "0", "2", "0", "1", "0", "0", "0", "3", "10.80"] in [line[:-1] for line in lines]
     assert ["resume", "2", "az-[7-8]"] in [line[:3] for line in lines]
     assert any(line[:4] == ["hb", "creating", "2", "az-[2-3]"] for line in lines)
     assert "family HBv3: 120 of 120 cores used" in ran.out
@@ -71,6 +75,41 @@ def test_for_scripts(site: Site) -> None:
     assert document["moving"][0]["nodes"] == "az-[2-3]"
     assert document["failures"][0]["reason"] == "quota"
     assert document["failures"][0]["count"] == 1
+    assert [document[key] for key in ("pauses", "closed", "cool_downs", "breakers", "budgets")] == [[], [], [], [], []]
+    assert document["spent_usd"]["hb"] == pytest.approx(3 * 58 * 3.6 / 3600, abs=0.02)
+
+
+def test_what_stands_in_the_way(site: Site) -> None:
+    """Pause, closed pool, cool-down, breaker and budget: all there, with reasons, for people and for scripts."""
+    now = time.time()
+    pools = a_document()["pools"]
+    pools["hb"] |= {"budget": {"nodes": 4}}
+    site.configure(pools=pools)
+    with_history(site)
+    journal = Journal.open(site.state / "journal.db")
+    with journal.writing():
+        journal.save_pause(Pause(POOL, now - 60, now + 3600, "ann", "network work"))
+        journal.save_pause(Pause(None, now - 60, now - 1, "ann", "over already"))
+        journal.save_cool_downs([CoolDown("size Standard_F2s_v2/spot", FailureReason.QUOTA, "120 used", now, now + 7200, 2)])
+        journal.save_cool_downs([CoolDown("site", FailureReason.PERMISSION, "long over", now - 99, now - 9)])
+        journal.save_breakers([Breaker(POOL, 5, "az-4: mounts: no answer", now - 60, now + 7200, 1)])
+    journal.close()
+    out = site.run("status").out
+    assert "network work" in out
+    assert "over already" not in out
+    assert any(line.split()[:2] == ["hb", "paused"] for line in out.splitlines())
+    assert any(line.split()[1:5] == ["Standard_F2s_v2/spot", "quota", "2", "2h00m"] for line in out.splitlines())
+    assert "long over" not in out
+    assert any(line.split()[:5] == ["hb", "5", "open", "in", "2h00m"] for line in out.splitlines())
+    assert any(line.split() == ["pool", "hb", "nodes", "3.00", "4.00", "75%"] for line in out.splitlines())
+    document = json.loads(site.run("status", "--json").out)
+    assert [(one["pool"], one["by"], one["reason"]) for one in document["pauses"]] == [("hb", "ann", "network work")]
+    (closed,) = document["closed"]
+    assert (closed["pool"], closed["reason"], closed["blame"]) == ("hb", "paused", "site")
+    assert closed["until"] == document["pauses"][0]["until"]
+    assert [(one["key"], one["strikes"]) for one in document["cool_downs"]] == [("size Standard_F2s_v2/spot", 2)]
+    assert [(one["pool"], one["open"], one["failures"]) for one in document["breakers"]] == [("hb", True, 5)]
+    assert document["budgets"] == [{"kind": "nodes", "level": "pool", "limit": 4.0, "name": "hb", "used": 3.0}]
 
 
 def test_with_slurm(site: Site) -> None:
