@@ -6,6 +6,7 @@ import time
 
 from bench.figures import Figure
 from slurm_azure.daemon.world import World
+from slurm_azure.lifecycle.budget import count
 from slurm_azure.lifecycle.decide import decide
 from slurm_azure.lifecycle.record import Facts, Policy
 from slurm_azure.model import NodeName, Power
@@ -25,7 +26,8 @@ def _round(world: World, facts: Facts) -> float:
     start = time.perf_counter()
     world.see_slurm(world.slurm, NOW + 99)
     world.see_vms([vm for group in world.vms.values() for vm in group], NOW + 99)
-    effects = [effect for record in world.records(facts.policy) for effect in decide(record, facts)]
+    census = count(world.unfinished(), facts.policy, world.site, facts.now)
+    effects = decide(world.records(facts.policy), world.site, facts, census, world.cluster()).effects
     seconds = time.perf_counter() - start
     if effects:
         raise SystemExit(f"a cluster at rest has {len(effects)} effects")

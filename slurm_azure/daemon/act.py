@@ -113,20 +113,26 @@ class Actor:
                     self.creates.pop(name, None)
                     if self._free(name):
                         self.deletes[name] = effect
-                case Diagnose(launch):
-                    self._read("diagnose", launch, lambda name: self.cloud.why_failed(name), now)
-                case ReadConsole(launch):
-                    self._read("console", launch, lambda name: self.cloud.console(name), now)
-                case LookAtPower(launch):
-                    self._read("power", launch, lambda name: self.cloud.power(name), now)
                 case Say(node):
                     if node not in self.saying and self.patience.allows(f"say {node}", now):
                         says.append(effect)
+                case Diagnose() | ReadConsole() | LookAtPower():
+                    self._look(effect, now)
                 case _:
                     pass
         if len(self.creates) > queued:
             self._whole_jobs_first()
         self._say(says)
+
+    def _look(self, effect: Diagnose | ReadConsole | LookAtPower, now: float) -> None:
+        """A look at one VM costs a read: one at a time, and not too soon after one that did not work."""
+        match effect:
+            case Diagnose(launch):
+                self._read("diagnose", launch, lambda name: self.cloud.why_failed(name), now)
+            case ReadConsole(launch):
+                self._read("console", launch, lambda name: self.cloud.console(name), now)
+            case LookAtPower(launch):
+                self._read("power", launch, lambda name: self.cloud.power(name), now)
 
     def _whole_jobs_first(self) -> None:
         """Older wake-ups before newer ones, the nodes of a job together: so that jobs become startable one after the other."""

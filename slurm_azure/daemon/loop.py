@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
-from typing import Any
 
 from slurm_azure.azure.cloud import Call
 from slurm_azure.daemon.act import Actor
@@ -153,7 +152,8 @@ class Loop:
         nodes, jobs = result.value
         self.world.see_slurm(nodes, result.begun)
         if jobs is not None:
-            self.world.see_jobs(*jobs, result.begun)
+            held_by, pending = jobs
+            self.world.see_jobs(held_by, pending, result.begun)
         self.memory.changed = True
 
     def _commit(self, now: float) -> None:
@@ -270,10 +270,15 @@ class Loop:
                 setattr(self, due, float("inf"))  # its answer rings the bell
 
 
-def look_at_slurm(scheduler: Scheduler, names: Collection[NodeName], with_jobs: bool) -> tuple[dict[NodeName, SlurmNode], Any]:
-    """All node states; and, if wanted, which jobs hold them and which wait. The queue is asked after the nodes: a job that is in
+Queue = tuple[Mapping[NodeName, tuple[int, ...]], frozenset[int]]
+
+
+def look_at_slurm(
+    scheduler: Scheduler, names: Collection[NodeName], with_jobs: bool
+) -> tuple[Mapping[NodeName, SlurmNode], Queue | None]:
+    """All node states; and, if wanted, which jobs hold them and which wait. The queue is asked after the nodes: a job in
     neither answer is over."""
-    nodes = dict(scheduler.nodes(names))
+    nodes = scheduler.nodes(names)
     if not with_jobs:
         return nodes, None
     jobs = scheduler.jobs(names)

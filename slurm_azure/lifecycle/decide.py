@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from slurm_azure.lifecycle.admit import admit, move
 from slurm_azure.lifecycle.breaker import probe
 from slurm_azure.lifecycle.budget import Census
-from slurm_azure.lifecycle.closing import candidates, closures, shelf_reason, shelve
+from slurm_azure.lifecycle.closing import closures, idle_nodes, only_by_breaker, shelf_reason, shelve
 from slurm_azure.lifecycle.effects import Ask, Effect, Learn, Note, SaveBreaker, Say, Saying
 from slurm_azure.lifecycle.jobs import doomed, let_go
 from slurm_azure.lifecycle.join import join
@@ -99,7 +99,10 @@ def _canaries(site: Site) -> frozenset[NodeName]:
 def _send_canaries(site: Site, facts: Facts, cluster: Cluster, effects: list[Effect]) -> Site:
     """Power up one idle node of each pool that has been closed by its breaker for long enough."""
     breakers = dict(site.breakers)
-    for name, names in candidates(facts.closed, cluster.slurm, cluster.pool_of, cluster.busy).items():
+    for name, closed in facts.closed.items():
+        if not only_by_breaker(closed) or (breakers[name].probe_at or facts.now) > facts.now:
+            continue
+        names = idle_nodes(cluster.slurm, cluster.pool_of, name, cluster.busy)
         sent = probe(breakers[name], facts.policy.pools[name], names, facts.now)
         if sent is not None:
             breakers[name], canary = sent

@@ -109,8 +109,8 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What holds across nodes: what cools down (by key), the pools' breakers, pauses, jobs in trouble, and what was spent in this
-    month by launches that are over (USD by pool)."""
+    """What holds across nodes: what cools down (by key), the pools' breakers, pauses, jobs in trouble, and what launches that
+    are over have cost in this month (USD by pool)."""
 
     cool_downs: Mapping[str, CoolDown] = field(default_factory=dict)
     breakers: Mapping[PoolName, Breaker] = field(default_factory=dict)

@@ -7,12 +7,7 @@ from dataclasses import replace
 from slurm_azure.lifecycle.effects import Effect, Learn, Lesson, Note, Save
 from slurm_azure.lifecycle.offers import key_of, keys_of
 from slurm_azure.lifecycle.record import Facts, NodeRecord, PoolPolicy
-from slurm_azure.model import REPLACED, Failure, FailureReason, Launch, Power
-
-BOOT_FAILURES = frozenset(
-    {FailureReason.BOOT, FailureReason.JOIN_TIMEOUT, FailureReason.VANISHED, FailureReason.EVICTED, FailureReason.IMAGE}
-)
-"""What no cool-down bounds: a launch of these is followed by another only `attempts` times."""
+from slurm_azure.model import REPLACED, Failure, Launch, Power, Scope
 
 
 def retry(record: NodeRecord, facts: Facts) -> tuple[NodeRecord, list[Effect]]:
@@ -51,8 +46,8 @@ def _may_follow(record: NodeRecord, launch: Launch, failure: Failure, facts: Fac
         return False
     if slurm is not None and (slurm.power is not Power.WAKING or slurm.down):
         return False  # nobody waits for it
-    if launch.pool != pool.name or (failure.reason in BOOT_FAILURES and launch.attempt >= pool.attempts):
-        return False
+    if launch.pool != pool.name or (failure.scope is Scope.LAUNCH and launch.attempt >= pool.attempts):
+        return False  # what is wider cools down, and so is not met again
     asked_at = launch.planned_at if launch.asked_at is None else launch.asked_at
     if latest(pool, asked_at) - facts.now < pool.boot_deadline / 2:
         return False

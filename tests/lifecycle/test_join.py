@@ -1,12 +1,15 @@
-"""Step 3: a launch on its way becomes a node, or fails with a reason."""
+"""Step 4: a launch on its way becomes a node, or fails with a reason."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from slurm_azure.lifecycle.effects import Diagnose, Save
+from slurm_azure.lifecycle.effects import Diagnose, Learn, Lesson, Save
 from slurm_azure.lifecycle.join import join
-from slurm_azure.model import FailureReason, Power, VmState
+from slurm_azure.lifecycle.record import NodeRecord
+from slurm_azure.model import REPLACED, BootReport, Failure, FailureReason, Launch, Power, VmState
 from tests.support.nodes import NOW, a_launch, a_node, a_record, a_vm, facts
 
 BOOTING = a_launch(sent_at=NOW, accepted_at=NOW + 1)
@@ -43,7 +46,7 @@ def test_a_provisioned_vm_is_running() -> None:
     assert record.live is not None
     assert record.live.running_at == NOW + 30
     again, more = join(record, facts(NOW + 31))
-    assert [type(effect) for effect in effects] == [Save]
+    assert [type(effect) for effect in effects] == [Learn, Save]
     assert more == []
     assert again == record
 
@@ -78,14 +81,59 @@ def test_an_administrators_down_is_no_failure_of_the_node() -> None:
     assert record.live == BOOTING
 
 
-def test_a_node_that_never_joins_fails_a_little_before_resume_timeout() -> None:
-    """S9: our reason comes before Slurm's own time-out (600 s here), not after it."""
-    waiting, _ = join(a_record(live=BOOTING), facts(NOW + 560))
-    failed, _ = join(a_record(live=BOOTING), facts(NOW + 571))
-    assert waiting.live == BOOTING
+def the_failure(record: NodeRecord) -> Failure:
+    """What the record's newest dying launch failed for."""
+    failure = record.dying[-1].failure
+    assert failure is not None
+    return failure
+
+
+@pytest.mark.parametrize(
+    ("live", "good", "late"),
+    [
+        (BOOTING, 300, 302),
+        (replace(BOOTING, running_at=NOW + 50), 499, 501),
+        (replace(BOOTING, running_at=NOW + 200), 569, 571),
+    ],
+    ids=["not provisioned within deadlines.create", "not joined within deadlines.boot", "a little before ResumeTimeout"],
+)
+def test_a_launch_that_comes_no_further_fails_at_its_deadline(live: Launch, good: int, late: int) -> None:
+    """S9, S10: each stage has its time (300 s and 450 s here); and our reason comes before Slurm's own time-out (600 s)."""
+    waiting, _ = join(a_record(live=live), facts(NOW + good))
+    failed, _ = join(a_record(live=live), facts(NOW + late))
+    assert waiting.live == live
     assert failed.live is None
-    assert failed.dying[0].failure is not None
-    assert failed.dying[0].failure.reason is FailureReason.JOIN_TIMEOUT
+    assert the_failure(failed).reason is FailureReason.JOIN_TIMEOUT
+
+
+def test_a_failed_boot_is_tried_once_more_unnoticed_by_slurm() -> None:
+    """The node reports a failing mount: its launch is replaced, Slurm need not be told; the second time it has to be."""
+    report = BootReport(BOOTING.id, ok=False, seconds=9.0, step="mounts", cause="filer:/home does not answer")
+    waking = a_node(Power.WAKING)
+    first, effects = join(a_record(live=BOOTING, slurm=waking, boot=report), facts(NOW + 20))
+    second, _ = join(a_record(live=replace(BOOTING, attempt=2), slurm=waking, boot=report), facts(NOW + 20))
+    assert the_failure(first).detail == "mounts: filer:/home does not answer"
+    assert (first.dying[0].release_reason, first.dying[0].told_at) == (REPLACED, NOW + 20)
+    assert (second.dying[0].release_reason, second.dying[0].told_at) == ("failed", None)
+    assert [effect.lesson for effect in effects if isinstance(effect, Learn)] == [Lesson.FAILED]
+
+
+def test_no_other_launch_follows_when_no_time_is_left() -> None:
+    """Half a boot's time has to be left before Slurm gives up: else the job is better off being told now."""
+    late = replace(BOOTING, asked_at=NOW - 300)
+    record, _ = join(a_record(live=late, slurm=a_node(Power.WAKING)), facts(NOW + 302))
+    assert record.dying[0].release_reason == "failed"
+
+
+def test_a_node_that_has_less_than_its_line_says_has_failed_for_good() -> None:
+    """S19: another VM of that size would have no more; the reason has Slurm's words and what to set."""
+    slurm = a_node(Power.UP, "az-1", "Low RealMemory (reported:7000 < 90.00% of configured:8000)", "INVALID_REG", "DRAIN")
+    report = BootReport(BOOTING.id, ok=True, seconds=9.0, memory_mib=7000, cpus=2)
+    record, _ = join(a_record(live=BOOTING, slurm=slurm, boot=report), facts(NOW + 20, slurm_at=NOW + 19))
+    assert record.dying[0].release_reason == "failed"
+    assert the_failure(record).reason is FailureReason.CONFIGURATION
+    assert "reported:7000" in the_failure(record).detail
+    assert "it has 7000 MiB and 2 CPUs" in the_failure(record).detail
 
 
 def test_a_list_that_lags_loses_no_vm() -> None:

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from slurm_azure.lifecycle.effects import Create, Drop, Effect, Plan
+from slurm_azure.lifecycle.effects import Ask, Create, Drop, Effect
 from slurm_azure.lifecycle.launch import launch
-from slurm_azure.model import Failure, FailureReason, Power
+from slurm_azure.model import REPLACED, Failure, FailureReason, Power, RequestId
 from tests.support.nodes import NODE, NOW, OFFER, POOL, a_launch, a_node, a_record, a_wish, facts
 
 
-def plans(effects: list[Effect]) -> list[Plan]:
-    return [effect for effect in effects if isinstance(effect, Plan)]
+def asks(effects: list[Effect]) -> list[Ask]:
+    return [effect for effect in effects if isinstance(effect, Ask)]
 
 
-def test_a_resume_request_plans_a_launch_without_waiting_for_slurm() -> None:
+def test_a_resume_request_asks_for_a_launch_without_waiting_for_slurm() -> None:
     """The request is enough: its jobs and id go with the launch."""
     wish = a_wish(request="r9")
     _, effects = launch(a_record(wishes=(wish,)), facts(slurm_at=None))
-    assert effects == [Plan(NODE, POOL, OFFER, wish.request, ()), Drop(wish)]
+    assert effects == [Ask(NODE, POOL, wish.at, wish, wish.request)]
 
 
 def test_a_node_that_slurm_powers_up_is_launched_even_if_the_hook_was_lost() -> None:
     """Level-triggered: POWERING_UP without launch or request (a full disk, a restarted slurmctld) is served."""
     _, effects = launch(a_record(slurm=a_node(Power.WAKING)), facts())
-    assert len(plans(effects)) == 1
+    assert len(asks(effects)) == 1
 
 
 def test_a_second_request_for_a_node_that_has_a_launch_is_dropped() -> None:
@@ -51,7 +51,7 @@ def test_a_new_launch_does_not_wait_for_the_old_vm_to_die() -> None:
     """S3: the previous VM is still being deleted; the node comes back under another VM name at once."""
     dying = a_launch(sent_at=NOW, released_at=NOW, delete_sent_at=NOW, id="old")
     _, effects = launch(a_record(dying=(dying,), wishes=(a_wish(),)), facts())
-    assert len(plans(effects)) == 1
+    assert len(asks(effects)) == 1
 
 
 def test_a_node_that_is_down_is_not_launched() -> None:
@@ -63,7 +63,7 @@ def test_a_node_that_is_down_is_not_launched() -> None:
 def test_a_request_older_than_a_node_may_take_is_dropped_when_slurm_shows_it_off() -> None:
     """The daemon was away for an hour and Slurm has given up since: no VM for nobody."""
     _, effects = launch(a_record(wishes=(a_wish(),), slurm=a_node(Power.OFF)), facts(NOW + 3600, slurm_at=NOW + 3599))
-    assert plans(effects) == []
+    assert asks(effects) == []
     assert any(isinstance(effect, Drop) for effect in effects)
 
 
@@ -78,5 +78,19 @@ def test_an_old_look_at_slurm_does_not_bring_back_what_was_just_suspended() -> N
     dying = a_launch(sent_at=NOW, released_at=NOW + 100)
     stale = launch(a_record(dying=(dying,), slurm=a_node(Power.WAKING)), facts(NOW + 101, slurm_at=NOW + 99))
     fresh = launch(a_record(dying=(dying,), slurm=a_node(Power.WAKING)), facts(NOW + 103, slurm_at=NOW + 102))
-    assert plans(stale[1]) == []
-    assert len(plans(fresh[1])) == 1
+    assert asks(stale[1]) == []
+    assert len(asks(fresh[1])) == 1
+
+
+def test_a_launch_that_was_replaced_is_followed_while_slurm_waits() -> None:
+    """The next attempt of the same wake-up: its request, jobs and beginning, and not the same offer if there is another."""
+    over = a_launch(released_at=NOW + 9, told_at=NOW + 9, release_reason=REPLACED, jobs=(7,), request="r1")
+    _, effects = launch(a_record(dying=(over,), slurm=a_node(Power.WAKING)), facts(NOW + 10))
+    assert effects == [Ask(NODE, POOL, NOW, None, RequestId("r1"), (7,), 2, OFFER)]
+
+
+def test_a_replaced_launch_of_an_earlier_wake_up_is_not_followed() -> None:
+    """Slurm gave that one up long ago: what it wakes now is a new wake-up, with all its time."""
+    over = a_launch(released_at=NOW + 9, told_at=NOW + 9, release_reason=REPLACED, gone_at=NOW + 20)
+    _, effects = launch(a_record(last=over, slurm=a_node(Power.WAKING)), facts(NOW + 5000, slurm_at=NOW + 5000))
+    assert [(ask.attempt, ask.asked_at) for ask in asks(effects)] == [(1, NOW + 5000)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from slurm_azure.lifecycle.decide import decide
+from slurm_azure.lifecycle.decide import decide_node
 from slurm_azure.lifecycle.effects import Delete, Save, Say, Saying
 from slurm_azure.lifecycle.sweep import sweep
 from slurm_azure.lifecycle.watch import watch
@@ -66,7 +66,7 @@ def test_a_second_vm_of_a_node_goes_however_it_came() -> None:
     """Invariant 2: one live launch; every other VM of the node is on its way out."""
     other = a_vm(a_launch(id="other"))
     record = a_record(live=SERVING, vms=(a_vm(SERVING), other), slurm=a_node(Power.UP), stray_since={other.name: NOW})
-    effects = decide(record, facts(LATER, list_at=LATER))
+    _, effects = decide_node(record, facts(LATER, list_at=LATER))
     assert [effect.vm_name for effect in effects if isinstance(effect, Delete)] == [other.name]
 
 
@@ -96,9 +96,11 @@ def test_a_node_an_administrator_set_down_stays_down() -> None:
 
 def test_a_node_at_rest_needs_nothing() -> None:
     """Off, no VM, no wish: no effect at all."""
-    assert decide(a_record(slurm=a_node(Power.OFF)), facts(LATER, list_at=LATER)) == []
+    _, effects = decide_node(a_record(slurm=a_node(Power.OFF)), facts(LATER, list_at=LATER))
+    assert effects == []
 
 
 def test_a_serving_node_needs_nothing() -> None:
     """Up, with its VM: no effect at all."""
-    assert decide(a_record(live=SERVING, slurm=a_node(Power.UP), vms=(a_vm(SERVING),)), facts(LATER, list_at=LATER)) == []
+    _, effects = decide_node(a_record(live=SERVING, slurm=a_node(Power.UP), vms=(a_vm(SERVING),)), facts(LATER, list_at=LATER))
+    assert effects == []
