@@ -45,7 +45,7 @@ def used(count: int, offer: Offer = SMALL, pool: str = "hb", **changes: Any) -> 
         "price": PRICES[offer],
         "pool": PoolName(pool),
     }
-    return [a_launch(f"{pool}-{offer.size}-{number}", **(joined | changes)) for number in range(count)]
+    return [a_launch(f"{pool}-{offer.size}-{number}", **{**joined, **changes}) for number in range(count)]
 
 
 def census(launches: list[Launch], policy: Policy, spent: float = 0.0, now: float = NOW) -> Census:
