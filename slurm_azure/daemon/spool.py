@@ -38,8 +38,8 @@ class Spool:
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
 
     def waiting(self) -> list[str]:
-        """Names of the files that wait, oldest first."""
-        return sorted(name for name in os.listdir(self.folder) if name.endswith(SUFFIX))
+        """Names of the files that wait, oldest first. One whose name begins with a dot is being written still (intake.py)."""
+        return sorted(name for name in os.listdir(self.folder) if name.endswith(SUFFIX) and not name.startswith("."))
 
     def take_in(self, journal: Journal, pool_of: dict[NodeName, PoolName], now: float) -> Iterator[Taken]:
         """Move what waits into the journal: one commit, then the files go. A crash between the two costs nothing,
