@@ -85,8 +85,8 @@ def test_resume_program_by_hand_twice_makes_each_vm_once(site: Site) -> None:
     assert set(audit(site).values()) == {0}
 
 
-def test_a_share_that_cannot_be_mounted_is_told_and_nothing_hangs(site: Site) -> None:
-    """S8: the NFS server is away: the node says so itself, `sinfo -R` shows it, the VM goes, the job waits for better times."""
+def test_s08_a_share_that_cannot_be_mounted_is_told_and_nothing_hangs(site: Site) -> None:
+    """The NFS server is away: the node says so itself, `sinfo -R` shows it, the VM goes, the job waits for better times."""
     site.head.run(["service", "stop", "nfs"])
     try:
         submit(site, "--output=later.txt", script="hostname")

@@ -327,9 +327,9 @@ class Slurmctld:
         with self._lock:
             self._answer()
             return [
-                Job(job.id, job.name, "alice", "cloud", job.state, fold(job.on))
+                Job(job.id, job.name, "alice", "cloud", job.state, fold(job.on) if job.on else "")
                 for job in self.queue.values()
-                if wanted.intersection(job.on)
+                if wanted.intersection(job.on) or job.state == "PENDING"
             ]
 
     def tell_jobs(self, jobs: Collection[int], comment: str, delay: float = 0.0) -> Mapping[int, str]:
