@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from slurm_azure.journal import Event, TakenRequest
-from slurm_azure.model import Launch
+from slurm_azure.lifecycle.spending import spending_of
+from slurm_azure.model import REPLACED, Launch
 
 
 class What(StrEnum):
@@ -22,6 +23,8 @@ class What(StrEnum):
     FAILED = "failed"
     RELEASED = "released"
     TOLD = "slurm-told"
+    CONSOLE = "console-read"
+    DEALLOCATED = "deallocated"
     DELETE_SENT = "delete-sent"
     GONE = "gone"
     NOTE = "note"
@@ -39,12 +42,11 @@ class Entry:
 
 
 def cost(launch: Launch, now: float) -> float | None:
-    """USD that a launch has cost until `now`, from Azure's yes to its end, which is about what Azure bills; None = no price."""
-    if launch.accepted_at is None:
-        return 0.0
-    if launch.price is None:
+    """USD that a launch has cost until `now`, which is about what Azure bills; None = no price."""
+    parts = spending_of(launch, now)
+    if launch.price is None and (parts or launch.accepted_at is not None):
         return None
-    return launch.price * max(0.0, (launch.gone_at or now) - launch.accepted_at) / 3600
+    return sum(usd for _, usd, _ in parts)
 
 
 def timeline(launches: Iterable[Launch], requests: Iterable[TakenRequest], events: Iterable[Event], now: float) -> list[Entry]:
@@ -72,14 +74,17 @@ def _asked(request: TakenRequest) -> Entry:
 def _of_launch(launch: Launch, now: float) -> list[Entry]:
     price = "price not known" if launch.price is None else f"{launch.price:.2f} USD/h"
     jobs = f" for job {', '.join(map(str, launch.jobs))}" if launch.jobs else ""
+    attempt = f"attempt {launch.attempt}: " if launch.attempt > 1 else ""
     moments = [
-        (launch.planned_at, What.PLANNED, f"VM {launch.vm_name}: {launch.offer}, {price}{jobs}"),
+        (launch.planned_at, What.PLANNED, f"{attempt}VM {launch.vm_name}: {launch.offer}, {price}{jobs}"),
         (launch.sent_at, What.SENT, "create call sent"),
         (launch.accepted_at, What.ACCEPTED, "Azure accepted"),
         (launch.running_at, What.RUNNING, "Azure says the VM is provisioned"),
         (launch.joined_at, What.JOINED, "the node is up in Slurm"),
         _end(launch),
-        (launch.told_at, What.TOLD, "Slurm knows of the failure"),
+        (launch.told_at if launch.release_reason != REPLACED else None, What.TOLD, "Slurm knows of the failure"),
+        (launch.console_at, What.CONSOLE, "the serial console's log was looked for"),
+        (launch.deallocated_at, What.DEALLOCATED, "the VM is stopped and kept; only its disk costs"),
         (launch.delete_sent_at, What.DELETE_SENT, "delete call sent"),
         (launch.gone_at, What.GONE, _farewell(launch, now)),
     ]
@@ -88,7 +93,8 @@ def _of_launch(launch: Launch, now: float) -> list[Entry]:
 
 def _end(launch: Launch) -> tuple[float | None, What, str]:
     if launch.failure is not None:
-        return launch.released_at, What.FAILED, f"{launch.failure.reason}: {launch.failure.detail}"
+        follows = "; another attempt follows" if launch.release_reason == REPLACED else ""
+        return launch.released_at, What.FAILED, f"{launch.failure.reason}: {launch.failure.detail}{follows}"
     return launch.released_at, What.RELEASED, f"not wanted any more ({launch.release_reason})"
 
 

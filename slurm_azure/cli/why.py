@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from slurm_azure.cli.context import Context
+from slurm_azure.cli.evidence import Console, console_of, job_document
+from slurm_azure.cli.evidence import launch_document as evidence_of
+from slurm_azure.cli.evidence import paragraphs as evidence_paragraphs
 from slurm_azure.cli.moments import clock, iso, span
 from slurm_azure.cli.nodes import nearest
 from slurm_azure.cli.table import table
@@ -16,7 +19,7 @@ from slurm_azure.config import Config
 from slurm_azure.errors import ConfigError, HostlistError, SchedulerError, UsageError
 from slurm_azure.hostlist import expand
 from slurm_azure.journal import Event, Journal, TakenRequest
-from slurm_azure.model import Launch, NodeName, RequestKind, SlurmNode
+from slurm_azure.model import JobTrouble, Launch, NodeName, RequestKind, SlurmNode
 
 SHOWN = 3
 """Launches that are shown unless told otherwise."""
@@ -24,7 +27,8 @@ SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """All that is known of one node. `slurm` None = Slurm did not answer, or does not know the node."""
+    """All that is known of one node. `slurm` None = Slurm did not answer, or does not know the node. `consoles` by launch id;
+    `troubles` of the jobs it was launched for."""
 
     node: str
     pool: str | None
@@ -32,6 +36,8 @@ class Story:
     launches: Sequence[Launch]
     earlier: int
     entries: Sequence[Entry]
+    consoles: Mapping[str, Console]
+    troubles: Sequence[JobTrouble]
     slurm: SlurmNode | None
 
 
@@ -39,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `why`."""
     parser.add_argument("node", metavar="NODE", help="a node's name")
     parser.add_argument("--last", metavar="N", type=_count, default=SHOWN, help=f"how many launches; 0 = all [{SHOWN}]")
+    parser.add_argument("--console", action="store_true", help="all of the serial console's lines, not just the last ones")
     parser.add_argument("--json", action="store_true", help="as JSON")
 
 
@@ -52,9 +59,9 @@ def run(options: argparse.Namespace, context: Context) -> int:
     """Print the node's story. Raises UsageError for a node that neither configuration nor journal knows."""
     story = _look(options.node, options.last, context)
     if options.json:
-        context.say_json(_document(story))
+        context.say_json(_document(story, options.console))
     else:
-        context.say("\n\n".join(_paragraphs(story)))
+        context.say("\n\n".join(_paragraphs(story, options.console)))
     return 0
 
 
@@ -63,15 +70,26 @@ def _look(node: str, last: int, context: Context) -> Story:
     pools = {} if config is None else config.pool_of()
     with context.journal() as journal:
         every = journal.launches(node=node)
-        launches = every[-last:] if last else every
+        launches = _last(every, last)
         begin = launches[0].planned_at if len(launches) < len(every) else 0.0
         requests = _requests(journal, node, launches, begin)
         events = [event for event in journal.events(node) if event.at >= begin]
+        consoles = {str(one.id): console for one in launches if (console := console_of(journal.console(one.id))) is not None}
+        jobs = {job for one in launches for job in one.jobs}
+        troubles = [trouble for trouble in journal.troubles() if trouble.job in jobs]
     _complain_if_unknown(node, pools, [*every, *requests, *events])
     pool = pools.get(node) or (every[-1].pool if every else None)
     slurm = None if config is None else _ask_slurm(context, config, NodeName(node))
     entries = timeline(launches, requests, events, now)
-    return Story(node, pool, now, launches, len(every) - len(launches), entries, slurm)
+    return Story(node, pool, now, launches, len(every) - len(launches), entries, consoles, troubles, slurm)
+
+
+def _last(every: Sequence[Launch], count: int) -> Sequence[Launch]:
+    """The last launches, with the earlier attempts of the first one's wake-up; all of them for 0."""
+    begin = max(0, len(every) - count) if count else 0
+    while begin > 0 and every[begin].asked_at is not None and every[begin - 1].asked_at == every[begin].asked_at:
+        begin -= 1
+    return every[begin:]
 
 
 def _config(context: Context) -> Config | None:
@@ -121,7 +139,7 @@ def _ask_slurm(context: Context, config: Config, node: NodeName) -> SlurmNode | 
         return None
 
 
-def _document(story: Story) -> dict[str, Any]:
+def _document(story: Story, whole: bool) -> dict[str, Any]:
     slurm = story.slurm
     return {
         "at": iso(story.at),
@@ -129,7 +147,11 @@ def _document(story: Story) -> dict[str, Any]:
         "pool": story.pool,
         "slurm": None if slurm is None else {"state": _state(slurm), "flags": sorted(slurm.flags), "reason": slurm.reason},
         "earlier_launches": story.earlier,
-        "launches": [_launch_document(launch, story.at) for launch in story.launches],
+        "launches": [
+            {**_launch_document(launch, story.at), **evidence_of(launch, story.consoles.get(launch.id), whole)}
+            for launch in story.launches
+        ],
+        "jobs_in_trouble": [job_document(trouble) for trouble in story.troubles],
         "timeline": [
             {
                 "at": iso(entry.at),
@@ -157,7 +179,6 @@ def _launch_document(launch: Launch, now: float) -> dict[str, Any]:
         "jobs": list(launch.jobs),
         "usd_per_hour": launch.price,
         "cost_usd": None if spent is None else round(spent, 4),
-        "failure": None if launch.failure is None else {"reason": launch.failure.reason, "detail": launch.failure.detail},
         "release_reason": launch.release_reason or None,
         "planned_at": iso(launch.planned_at),
         "joined_at": iso(launch.joined_at),
@@ -165,7 +186,7 @@ def _launch_document(launch: Launch, now: float) -> dict[str, Any]:
     }
 
 
-def _paragraphs(story: Story) -> list[str]:
+def _paragraphs(story: Story, whole: bool) -> list[str]:
     head = [f"{story.node}, pool {story.pool or '(configured no more)'}, {clock(story.at)}", f"now: {_now(story)}"]
     if story.slurm is not None:
         reason = f", reason: {story.slurm.reason}" if story.slurm.reason else ""
@@ -178,7 +199,8 @@ def _paragraphs(story: Story) -> list[str]:
         (clock(one.at), "" if one.after is None else "+" + span(one.after), one.launch or "", one.what, one.text)
         for one in story.entries
     ]
-    return ["\n".join(head), table(["WHEN", "AFTER", "LAUNCH", "WHAT", "WHY"], rows)]
+    evidence = evidence_paragraphs(story.launches, story.consoles, story.troubles, whole)
+    return ["\n".join(head), table(["WHEN", "AFTER", "LAUNCH", "WHAT", "WHY"], rows), *evidence]
 
 
 def _now(story: Story) -> str:

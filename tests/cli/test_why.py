@@ -8,9 +8,21 @@ from typing import Any
 
 import pytest
 
+from slurm_azure.cli.evidence import AFFAIR_OF
 from slurm_azure.cli.timeline import What, cost, timeline
-from slurm_azure.journal import Event, TakenRequest
-from slurm_azure.model import Failure, FailureReason, NodeName, RequestId, RequestKind
+from slurm_azure.journal import Event, Journal, TakenRequest
+from slurm_azure.model import (
+    REPLACED,
+    Blame,
+    Failure,
+    FailureReason,
+    JobTrouble,
+    LaunchId,
+    NodeName,
+    RequestId,
+    RequestKind,
+    Scope,
+)
 from tests.support.nodes import NOW, a_launch
 from tests.support.sites import Site
 
@@ -87,7 +99,7 @@ def test_a_request_that_waited_says_so() -> None:
 )
 def test_cost(changes: dict[str, Any], spent: float | None) -> None:
     """From Azure's yes to its end, or an hour later to now; nothing before, nothing known without a price, never below 0."""
-    assert cost(a_launch(**changes), NOW + 3600) == spent
+    assert cost(a_launch(**changes), NOW + 3600) == (spent if spent is None else pytest.approx(spent))
 
 
 def with_history(site: Site) -> None:
@@ -178,3 +190,99 @@ def test_with_a_mistake_in_the_configuration(site: Site) -> None:
     assert "going on without the configuration" in ran.err
     assert "now: joined for " in ran.out
     assert site.run("-q", "why", "az-1").err == ""
+
+
+BOOT = (
+    "slurm-azure boot=failed launch=l1 seconds=12.3 stages=host-name:0.01,mounts:9.10 memory=7900 cpus=2 step=mounts "
+    "cause=filer: no answer"
+)
+
+
+def with_a_retry(site: Site) -> None:
+    """A wake-up of two attempts: the first does not mount, the second joins; its job has lost nodes before."""
+    begin = time.time() - 900
+    failure = Failure(FailureReason.BOOT, "mounts: filer: no answer", Scope.LAUNCH, Blame.IMAGE)
+    first = a_launch(
+        "az-1", "l1", planned_at=begin, asked_at=begin, jobs=(41,), accepted_at=begin + 1, failure=failure, boot=BOOT,
+        released_at=begin + 60, release_reason=REPLACED, told_at=begin + 60, console_at=begin + 62, gone_at=begin + 90,
+    )  # fmt: skip
+    moments = {"planned_at": begin + 61, "accepted_at": begin + 62, "running_at": begin + 80, "joined_at": begin + 100}
+    site.journal([first, a_launch("az-1", "l2", asked_at=begin, attempt=2, jobs=(41,), **moments)])
+    journal = Journal.open(site.state / "journal.db")
+    with journal.writing():
+        lines = [f"line {n}" for n in range(1, 101)] + ["\x1b[1;31mmount.nfs4:\x1b[0m timed out\x07"]
+        journal.keep_console(LaunchId("l1"), begin + 62, "\r\n".join(lines))
+        journal.save_troubles([JobTrouble(41, 2, begin), JobTrouble(7, 1, begin)])
+    journal.close()
+
+
+def test_attempts_of_one_wake_up_stand_together(site: Site) -> None:
+    """The first one's failure is told as followed by another, Slurm's being told is not claimed, and both are one block."""
+    with_a_retry(site)
+    out = site.run("why", "az-1").out
+    rows = [line.split() for line in out.splitlines()]
+    first, second = (row for row in rows if len(row) > 4 and row[2] in "12" and row[3] in ("l1", "l2"))
+    assert first[:2] == second[:2]
+    assert (first[-2:], second[-3:]) == (["failed:", "boot"], ["joined", "after", "1m40s"])
+    assert "filer: no answer; another attempt follows" in out
+    assert "Slurm knows of the failure" not in out
+    assert "attempt 2: VM az-1-l2" in out
+
+
+def test_a_wake_up_is_not_torn_apart(site: Site) -> None:
+    """--last 1 shows the last launch with the attempts before it."""
+    with_a_retry(site)
+    assert [one["id"] for one in json.loads(site.run("why", "az-1", "--last", "1", "--json").out)["launches"]] == ["l1", "l2"]
+
+
+def test_a_boot_that_failed_is_told_by_its_node(site: Site) -> None:
+    """Step, cause and seconds of the boot report; whose affair it is; jobs that lost nodes, of this node alone."""
+    with_a_retry(site)
+    out = site.run("why", "az-1").out
+    assert "the node told: boot failed at mounts after 12s: filer: no answer" in out
+    assert "steps: host-name 0.0s, mounts 9.1s" in out
+    assert "affair of whoever makes the image" in out
+    assert [line.split()[:2] for line in out.splitlines()[-1:]] == [["41", "2"]]
+
+
+def test_the_end_of_the_console(site: Site) -> None:
+    """The last 30 lines, all with --console; nothing in it commands the reader's terminal."""
+    with_a_retry(site)
+    out = site.run("why", "az-1").out
+    assert "the last 30 of 101 lines (--console shows all)" in out
+    assert "  line 72\n" in out
+    assert "  line 71\n" not in out
+    assert "  mount.nfs4: timed out\n" in out
+    assert "\x1b" not in out
+    whole = site.run("why", "az-1", "--console").out
+    assert "  line 1\n" in whole
+    assert "lines (--console" not in whole
+
+
+def test_evidence_for_scripts(site: Site) -> None:
+    """The same in JSON, beside the fields that were there before."""
+    with_a_retry(site)
+    document = json.loads(site.run("why", "az-1", "--json").out)
+    first, second = document["launches"]
+    assert first["failure"] == {
+        "reason": "boot", "detail": "mounts: filer: no answer", "blame": "image", "scope": "launch",
+    }  # fmt: skip
+    assert first["boot"]["stages"] == {"host-name": 0.01, "mounts": 9.1}
+    assert (first["boot"]["ok"], first["boot"]["step"], first["boot"]["memory_mib"]) == (False, "mounts", 7900)
+    assert (first["console"]["all_lines"], len(first["console"]["lines"])) == (101, 30)
+    assert (second["attempt"], second["boot"], second["console"], second["failure"]) == (2, None, None, None)
+    assert second["asked_at"] == first["asked_at"] == first["planned_at"]
+    assert [one["job"] for one in document["jobs_in_trouble"]] == [41]
+
+
+def test_every_blame_is_somebodys_affair() -> None:
+    """A new kind of blame needs its words."""
+    assert set(AFFAIR_OF) == set(Blame)
+
+
+def test_a_kept_vm_is_told() -> None:
+    """Stopped and kept: from when on, and what it cost until then."""
+    launch = a_launch(accepted_at=NOW, price=3.6, deallocated_at=NOW + 500, gone_at=NOW + 9000)
+    assert cost(launch, NOW + 99999) == pytest.approx(0.5)
+    entries = timeline([launch], [], [], NOW + 99999)
+    assert (What.DEALLOCATED, "the VM is stopped and kept; only its disk costs") in [(one.what, one.text) for one in entries]
