@@ -185,6 +185,10 @@ class Power(Enum):
     STOPPING = "powering down"
 
 
+BUSY = frozenset({"ALLOCATED", "MIXED", "COMPLETING"})
+"""Flags of a node that a job holds, or is just leaving."""
+
+
 @dataclass(frozen=True, slots=True)
 class SlurmNode:
     """A node as slurmctld shows it. `flags` are scontrol's own words (IDLE, CLOUD, POWERED_DOWN, ...)."""
@@ -318,8 +322,8 @@ class Breaker:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """An administrator's order that nothing new is made: in the whole site (`pool` None) or one pool; `until` None = until it is
-    taken back."""
+    """An administrator's order that nothing new is made: in the whole site (`pool` None) or one pool; `until` None = until it
+    is taken back."""
 
     pool: PoolName | None
     since: float

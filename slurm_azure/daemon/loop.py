@@ -24,6 +24,7 @@ from slurm_azure.journal import Journal
 from slurm_azure.lifecycle.budget import count
 from slurm_azure.lifecycle.decide import decide
 from slurm_azure.lifecycle.effects import Create, Drop, Effect, Plan
+from slurm_azure.lifecycle.park import parking, taken_over
 from slurm_azure.lifecycle.record import Facts
 from slurm_azure.lifecycle.spending import month_of
 from slurm_azure.model import Launch, LaunchId, NodeName, SlurmNode, VmName
@@ -172,7 +173,8 @@ class Loop:
         self.last_round = now
         self._turn_month(now)
         world, policy = self.world, self.settings.policy
-        facts = Facts(now, policy, world.slurm_at, world.list_at, world.jobs_at, pending=world.pending)
+        kept = parking(world.unfinished(), policy)
+        facts = Facts(now, policy, world.slurm_at, world.list_at, world.jobs_at, pending=world.pending, parking=kept)
         census = count(world.unfinished(), policy, world.site, now)
         decision = decide(world.records(policy), world.site, facts, census, world.cluster())
         creates = self._apply(decision.effects, now)
@@ -194,6 +196,7 @@ class Loop:
                 case Plan(refused=None):
                     launch = self._plan(effect, now)
                     self.memory.put(launch)
+                    self._take_over(launch, now)
                     creates.append(Create(launch))
                 case Plan():
                     self._refuse(effect, now)
@@ -213,6 +216,12 @@ class Loop:
             request=ask.request, jobs=ask.jobs, price=self.settings.price(ask.pool, plan.offer),
             asked_at=ask.asked_at, attempt=ask.attempt,
         )  # fmt: skip
+
+    def _take_over(self, launch: Launch, now: float) -> None:
+        """A kept VM has passed to its node's next launch: in one commit, so that it is never without one."""
+        for old in list(self.world.dying.get(launch.node, {}).values()):
+            if old.vm_name == launch.vm_name:
+                self.memory.put(taken_over(old, now))
 
     def _refuse(self, plan: Plan, now: float) -> None:
         """A launch that is not to be: the journal has it as failed, and Slurm will be told why."""
@@ -254,7 +263,7 @@ class Loop:
     def _look(self, now: float) -> None:
         if now >= self.next_slurm and "nodes" not in self.looking:
             self.looking.add("nodes")
-            names = list(self.world.pool_of)
+            names = self.world.asked_of()
             with_jobs = any(launch.joined_at is None and launch.jobs for launch in self.world.live.values())
             self.calls.start("slurm", "nodes", None, lambda: look_at_slurm(self.actor.scheduler, names, with_jobs))
         if now >= self.next_list and "list" not in self.looking:

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field, replace
 
 from slurm_azure.journal import Journal
 from slurm_azure.lifecycle.decide import Cluster
+from slurm_azure.lifecycle.park import is_at_rest
 from slurm_azure.lifecycle.record import NodeRecord, Policy, Site
 from slurm_azure.lifecycle.sweep import is_held
+from slurm_azure.lifecycle.watch import is_silent
 from slurm_azure.model import BootReport, Launch, LaunchId, NodeName, PoolName, Power, SlurmNode, Vm, VmName, Wish
 from slurm_azure.slurm.boot_report import parse_boot_report
 
@@ -29,6 +31,8 @@ class World:
     absent_since: dict[VmName, float] = field(default_factory=dict)
     stray_since: dict[NodeName, dict[VmName, float]] = field(default_factory=dict)
     bare_since: dict[NodeName, float] = field(default_factory=dict)
+    silent_since: dict[NodeName, float] = field(default_factory=dict)
+    unknown_since: dict[NodeName, float] = field(default_factory=dict)
     said_at: dict[NodeName, float] = field(default_factory=dict)
     held_by: Mapping[NodeName, tuple[int, ...]] | None = None
     pending: frozenset[int] | None = None
@@ -91,8 +95,16 @@ class World:
             self.wishes.pop(wish.node, None)
 
     def see_slurm(self, nodes: Mapping[NodeName, SlurmNode], begun: float) -> None:
-        """A whole answer of Slurm, asked for at `begun`."""
+        """A whole answer of Slurm, asked for at `begun`: of all nodes of pools, and all that have a live launch (`asked_of`)."""
         self.slurm, self.slurm_at = nodes, begun
+        silent = (name for name in self.live if (node := nodes.get(name)) is not None and is_silent(node))
+        self.silent_since = {name: self.silent_since.get(name, begun) for name in silent}
+        unknown = (name for name, launch in self.live.items() if name not in nodes and launch.planned_at < begun)
+        self.unknown_since = {name: self.unknown_since.get(name, begun) for name in unknown}
+
+    def asked_of(self) -> list[NodeName]:
+        """The nodes that Slurm is asked about."""
+        return list({**dict.fromkeys(self.pool_of), **dict.fromkeys(self.live)})
 
     def see_jobs(self, held_by: Mapping[NodeName, tuple[int, ...]], pending: frozenset[int], begun: float) -> None:
         """Slurm's queue, asked for at `begun`: the jobs that hold each node, and those that wait for nodes."""
@@ -117,7 +129,17 @@ class World:
         self.bare_since = {name: self.bare_since.get(name, begun) for name in bare}
 
     def _has_machine(self, name: NodeName) -> bool:
-        return name in self.live or name in self.dying or name in self.vms
+        return (name in self.live or name in self.dying or name in self.vms) and name not in self._parked(name)
+
+    def _parked(self, *names: NodeName) -> frozenset[NodeName]:
+        """Those of `names` (of all) that have nothing but VMs which are kept and stopped."""
+
+        def parked(name: NodeName) -> bool:
+            kept = {launch.vm_name for launch in self.dying.get(name, {}).values() if is_at_rest(launch)}
+            moving = any(launch.vm_name not in kept for launch in self.dying.get(name, {}).values())
+            return name not in self.live and not moving and all(vm.name in kept for vm in self.vms.get(name, ()))
+
+        return frozenset(name for name in (names or self.dying) if name in self.dying and parked(name))
 
     def records(self, policy: Policy) -> Iterator[NodeRecord]:
         """A record of each node that is not simply off and at rest."""
@@ -136,7 +158,7 @@ class World:
         """All nodes as Slurm shows them, and which are not at rest. One that was just told something is not, until it is seen
         what it makes of that."""
         told = (name for name, at in self.said_at.items() if self.slurm_at is None or self.slurm_at <= at)
-        busy = frozenset(self.live).union(self.dying, self.wishes, self.vms, told)
+        busy = frozenset(self.live).union(self.dying, self.wishes, self.vms).difference(self._parked()).union(self.wishes, told)
         return Cluster(self.slurm, self.pool_of, busy)
 
     def _record(self, name: NodeName, policy: Policy) -> NodeRecord:
@@ -160,6 +182,8 @@ class World:
             jobs=self.held_by.get(name, ()) if self.held_by is not None and self.jobs_at == self.slurm_at else None,
             boot=_report(slurm, live),
             bare_since=self.bare_since.get(name),
+            silent_since=self.silent_since.get(name),
+            unknown_since=self.unknown_since.get(name),
         )
 
 

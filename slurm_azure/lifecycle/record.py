@@ -126,7 +126,9 @@ class NodeRecord:
     `slurm` is None while Slurm has not been seen (or does not know the node), `pool` None if the node is in no pool any
     more. `vms`: what Azure lists for it. `absent_since`/`stray_since`: since which list a VM of ours has been missing, or
     one without a launch been there. `jobs`: those that hold it (None = not known). `boot`: what it told of its boot, if that is
-    of its live launch. `bare_since`: since which list Slurm has shown it up without any VM.
+    of its live launch. `bare_since`: since which list Slurm has shown it up without any VM;
+    `silent_since`, `unknown_since`: since which look at Slurm it has not answered, or Slurm has not known it, in spite of its
+    live launch.
     """
 
     node: NodeName
@@ -142,6 +144,8 @@ class NodeRecord:
     jobs: tuple[int, ...] | None = None
     boot: BootReport | None = None
     bare_since: float | None = None
+    silent_since: float | None = None
+    unknown_since: float | None = None
 
     def vm_of(self, launch: Launch) -> Vm | None:
         """The launch's VM, if Azure lists it."""

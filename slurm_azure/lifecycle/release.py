@@ -8,7 +8,7 @@ from slurm_azure.lifecycle.effects import Delete, Drop, Effect, Note, ReadConsol
 from slurm_azure.lifecycle.park import KEPT, follow_kept, is_kept, may_keep
 from slurm_azure.lifecycle.record import Facts, NodeRecord
 from slurm_azure.lifecycle.retry import fail
-from slurm_azure.model import REASON_PREFIX, Failure, FailureReason, Launch, Power, RequestKind
+from slurm_azure.model import BUSY, REASON_PREFIX, Failure, FailureReason, Launch, Power, RequestKind
 
 CANCELLED = "cancelled"
 """`Launch.release_reason` when the jobs that the node was powered up for are gone."""
@@ -79,8 +79,10 @@ def _obey_wishes(record: NodeRecord, facts: Facts, effects: list[Effect]) -> Nod
 def _follow_slurm(record: NodeRecord, facts: Facts, effects: list[Effect]) -> NodeRecord:
     """Slurm's state decides even where no request came (a lost hook, a restarted slurmctld, a node set down by hand)."""
     live, slurm = record.live, record.slurm
-    if record.pool is None and live is not None and live.joined_at is None:
-        return _let_go(record, "unwanted", facts, effects)
+    if live is not None and record.unknown_since is not None and facts.now - record.unknown_since > facts.policy.list_lag:
+        return _let_go(record, "unwanted", facts, effects)  # Slurm has forgotten the node: nobody can ever use its VM
+    if live is not None and record.pool is None:
+        return _clear(record, live, facts, effects)
     if live is None or slurm is None or record.pool is None:
         return record
     if _is_cancelled(record, live, facts):
@@ -98,6 +100,23 @@ def _follow_slurm(record: NodeRecord, facts: Facts, effects: list[Effect]) -> No
     # ResumeProgram was run without Slurm wanting the node (by hand): it has the time a node has to join, no more.
     if facts.now - live.planned_at > record.pool.resume_timeout:
         return _let_go(record, "unwanted", facts, effects)
+    return record
+
+
+def _clear(record: NodeRecord, live: Launch, facts: Facts, effects: list[Effect]) -> NodeRecord:
+    """The node is configured no more: what runs there ends in peace, then its VM goes."""
+    slurm = record.slurm
+    if live.joined_at is None:
+        return _let_go(record, "unwanted", facts, effects)
+    if slurm is None:
+        return record
+    if slurm.power in (Power.OFF, Power.STOPPING):
+        return _let_go(record, "suspend", facts, effects)
+    if not slurm.flags & BUSY:
+        return _let_go(record, CANCELLED, facts, effects)
+    if not (slurm.drained or slurm.down):
+        reason = f"{REASON_PREFIX} removed: the node is in no pool of slurm-azure.yaml any more"
+        effects.append(Say(record.node, Saying.SHELVE, reason))
     return record
 
 

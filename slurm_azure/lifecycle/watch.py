@@ -6,7 +6,19 @@ from slurm_azure.lifecycle.effects import Effect, LookAtPower
 from slurm_azure.lifecycle.join import has_vanished
 from slurm_azure.lifecycle.record import Facts, NodeRecord
 from slurm_azure.lifecycle.retry import fail
-from slurm_azure.model import REASON_PREFIX, Blame, Failure, FailureReason, Launch, Power, Priority, Scope, SlurmNode
+from slurm_azure.model import (
+    BUSY,
+    REASON_PREFIX,
+    Blame,
+    Failure,
+    FailureReason,
+    Launch,
+    Power,
+    Priority,
+    Scope,
+    SlurmNode,
+    VmState,
+)
 
 NOTICES = {
     f"{REASON_PREFIX} {FailureReason.EVICTED.value}:": FailureReason.EVICTED,
@@ -14,7 +26,8 @@ NOTICES = {
 }
 """What the watcher on a VM drains its node with when Azure announces the VM's end (cloud-init/)."""
 
-BUSY = frozenset({"ALLOCATED", "MIXED", "COMPLETING"})
+SILENCE = 30.0
+"""Seconds that a node is silent before its VM is looked at: a restarted slurmctld has heard of no node for a moment."""
 
 
 def watch(record: NodeRecord, facts: Facts) -> tuple[NodeRecord, list[Effect]]:
@@ -26,12 +39,22 @@ def watch(record: NodeRecord, facts: Facts) -> tuple[NodeRecord, list[Effect]]:
     announced = _announced(record.slurm)
     if announced is not None:
         return fail(record, announced, facts, effects, final=True), effects
-    if record.vm_of(live) is None and has_vanished(record, live, facts):
+    vm = record.vm_of(live)
+    if (vm is None and has_vanished(record, live, facts)) or (vm is not None and vm.state is VmState.DELETING):
         return fail(record, _lost(live), facts, effects, final=True), effects
-    slurm = record.slurm
-    if slurm is not None and slurm.power is Power.UP and "NOT_RESPONDING" in slurm.flags:
+    if record.silent_since is not None and facts.slurm_at is not None and facts.slurm_at - record.silent_since >= SILENCE:
         effects.append(LookAtPower(live))
     return record, effects
+
+
+def is_silent(slurm: SlurmNode) -> bool:
+    """Slurm has heard nothing of a node that should be up."""
+    return slurm.power is Power.UP and "NOT_RESPONDING" in slurm.flags
+
+
+def is_announced(slurm: SlurmNode) -> bool:
+    """The node's own watcher has drained it, because Azure announced the end of its VM."""
+    return slurm.drained and slurm.reason.startswith(tuple(NOTICES))
 
 
 def _announced(slurm: SlurmNode | None) -> Failure | None:
