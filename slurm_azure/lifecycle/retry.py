@@ -44,11 +44,12 @@ def _may_follow(record: NodeRecord, launch: Launch, failure: Failure, facts: Fac
     pool, slurm = record.pool, record.slurm
     if pool is None or launch.joined_at is not None or not failure.elsewhere or pool.name in facts.closed:
         return False
-    if slurm is not None and (slurm.power is not Power.WAKING or slurm.down):
-        return False  # nobody waits for it
     if launch.pool != pool.name or (failure.scope is Scope.LAUNCH and launch.attempt >= pool.attempts):
         return False  # what is wider cools down, and so is not met again
     asked_at = launch.planned_at if launch.asked_at is None else launch.asked_at
+    looked_since = facts.slurm_at is not None and facts.slurm_at > asked_at  # before that, the node was off
+    if looked_since and slurm is not None and (slurm.power is not Power.WAKING or slurm.down):
+        return False  # nobody waits for it
     if latest(pool, asked_at) - facts.now < pool.boot_deadline / 2:
         return False
     return _another_is_warm(pool, launch, failure, facts)

@@ -93,6 +93,10 @@ class Story:
         """The journal's."""
         return self.daemon.journal.launches()
 
+    def vms_made(self) -> int:
+        """How many VMs were asked for, however often."""
+        return len({order.vm_name for order in self.cloud.orders})
+
     def at_rest(self) -> bool:
         """Nothing is left to do."""
         over = self.slurm.over() and self.slurm.asleep() and not self.cloud.vms
@@ -141,7 +145,7 @@ def test_the_story_has_boundaries_of_every_kind() -> None:
     effects = ("commit", "create", "delete", "unlink", "tell down", "tell power_down_force", "tell resume", "tell jobs")
     assert {f"{when} {what}" for when in ("before", "after") for what in effects} <= set(found)
     assert found["after list"] > 5
-    assert sum(found.values()) > 120
+    assert sum(found.values()) > 100
     assert all(found[f"before {what}"] == found[f"after {what}"] for what in effects)
 
 
@@ -149,24 +153,25 @@ def test_the_story_has_boundaries_of_every_kind() -> None:
 @pytest.mark.parametrize("part", range(SLICES))
 def test_killed_at_each_boundary_the_end_is_the_same(part: int) -> None:
     """One run for each boundary: jobs done, no VM, every launch gone, every wish and request handled, one live launch a node at any
-    time, Slurm told of the node that failed and of no other, and no VM too many."""
+    time, Slurm told of the node that failed and of no other, at most one VM more; what was under way is asked for once again."""
     with story() as (told, boundaries):
-        expected, creates, total = told.end(), len(told.cloud.orders), len(boundaries.passed)
+        expected, vms, total = told.end(), told.vms_made(), len(boundaries.passed)
     for number in range(part, total, SLICES):
         with story((number,)) as (told, boundaries):
             where = f"killed at {number} ({boundaries.passed[number]})"
             assert told.daemon.deaths == [boundaries.passed[number]], where
             assert told.end() == expected, where
-            assert len(told.cloud.orders) <= creates + 2, where
+            assert told.vms_made() <= vms + 1, where
+            assert len(told.cloud.orders) <= told.vms_made() + 5, where
 
 
 @pytest.mark.timeout(300)
 def test_killed_again_soon_after_its_start_the_end_is_the_same() -> None:
     """What the new daemon does first is no safer: a second kill some boundaries after each of a sample of first ones."""
     with story() as (told, boundaries):
-        expected, creates, total = told.end(), len(told.cloud.orders), len(boundaries.passed)
+        expected, vms, total = told.end(), told.vms_made(), len(boundaries.passed)
     for number in range(0, total, 11):
         with story((number, number + 1 + number % 5)) as (told, _):
             assert len(told.daemon.deaths) == 2, number
             assert told.end() == expected, (number, told.daemon.deaths)
-            assert len(told.cloud.orders) <= creates + 4, number
+            assert told.vms_made() <= vms + 2, number
