@@ -5,10 +5,23 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
 
 from slurm_azure.azure.cloud import Call, Cloud, VmOrder
 from slurm_azure.daemon.calls import Calls
-from slurm_azure.lifecycle.effects import Create, Delete, Diagnose, Effect, LookAtPower, ReadConsole, Say, Saying
+from slurm_azure.lifecycle.effects import (
+    Create,
+    Deallocate,
+    Delete,
+    Diagnose,
+    Effect,
+    LookAtPower,
+    ReadConsole,
+    Say,
+    Saying,
+)
+from slurm_azure.lifecycle.park import is_reused
 from slurm_azure.model import Launch, NodeName, VmName
 from slurm_azure.slurm.scheduler import Scheduler, Tell
 
@@ -26,7 +39,11 @@ TELLS: Mapping[Saying, tuple[Tell, ...]] = {
 LOOK_AGAIN = 30.0
 """Seconds between looks at the power state of a VM whose node does not answer: each costs a read."""
 
+STOP_AGAIN = 180.0
+"""Seconds after which a VM that is to be kept, and is not stopped yet, is asked to stop once more."""
+
 Render = Callable[[Launch], str]
+T = TypeVar("T", Launch, Delete)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +109,16 @@ class Actor:
 
     def __init__(self, cloud: Cloud, scheduler: Scheduler, calls: Calls, render: Render) -> None:
         self.cloud, self.scheduler, self.calls, self.render = cloud, scheduler, calls, render
-        self.creates: dict[str, Launch] = {}
+        self.creates: dict[VmName, Launch] = {}
+        self.starts: dict[VmName, Launch] = {}
+        self.deallocations: dict[VmName, Launch] = {}
         self.deletes: dict[VmName, Delete] = {}
+        self.stopping: dict[VmName, float] = {}
         self.under_way: set[str] = set()
         self.saying: set[NodeName] = set()
         self.started: list[Launch] = []
         self.patience = Patience()
-        self.next_token = {Call.CREATE: 0.0, Call.DELETE: 0.0, Call.READ: 0.0}
+        self.next_token = dict.fromkeys(Call, 0.0)
 
     def want(self, effects: Iterable[Effect], now: float) -> None:
         """Queue what is new among `effects`."""
@@ -107,12 +127,11 @@ class Actor:
         for effect in effects:
             match effect:
                 case Create(launch):
-                    if f"create {launch.vm_name}" not in self.under_way:
-                        self.creates[launch.vm_name] = launch
-                case Delete(_, name, _):
-                    self.creates.pop(name, None)
-                    if self._free(name):
-                        self.deletes[name] = effect
+                    self._bring(launch)
+                case Delete():
+                    self._take_away(effect)
+                case Deallocate(launch):
+                    self._stop(launch, now)
                 case Say(node):
                     if node not in self.saying and self.patience.allows(f"say {node}", now):
                         says.append(effect)
@@ -124,13 +143,35 @@ class Actor:
             self._whole_jobs_first()
         self._say(says)
 
+    def _bring(self, launch: Launch) -> None:
+        kind, queue = ("start", self.starts) if is_reused(launch) else ("create", self.creates)
+        if f"{kind} {launch.vm_name}" not in self.under_way:
+            queue[launch.vm_name] = launch
+
+    def _take_away(self, delete: Delete) -> None:
+        name = delete.vm_name
+        for queue in (self.creates, self.starts, self.deallocations):
+            queue.pop(name, None)
+        self.stopping.pop(name, None)
+        # A delete that overtook its create would find nothing, and the VM would come after it.
+        if not any(f"{kind} {name}" in self.under_way for kind in ("create", "start", "delete")):
+            self.deletes[name] = delete
+
+    def _stop(self, launch: Launch, now: float) -> None:
+        """Ask once, then look whether the VM has stopped."""
+        name = launch.vm_name
+        if now - self.stopping.get(name, 0.0) < STOP_AGAIN:
+            self._read("stopping", launch, lambda name: self.cloud.power(name), now)
+        elif f"deallocate {name}" not in self.under_way:
+            self.deallocations[name] = launch
+
     def _look(self, effect: Diagnose | ReadConsole | LookAtPower, now: float) -> None:
         """A look at one VM costs a read: one at a time, and not too soon after one that did not work."""
         match effect:
             case Diagnose(launch):
                 self._read("diagnose", launch, lambda name: self.cloud.why_failed(name), now)
             case ReadConsole(launch):
-                self._read("console", launch, lambda name: self.cloud.console(name), now)
+                self._read("console", launch, lambda name: self.cloud.console(name), now, Call.CONSOLE)
             case LookAtPower(launch):
                 self._read("power", launch, lambda name: self.cloud.power(name), now)
 
@@ -151,45 +192,49 @@ class Actor:
         self.cloud, self.scheduler = cloud, scheduler
 
     def keep_only(self, live: Callable[[Launch], bool]) -> None:
-        """Forget queued creates that nobody wants any more."""
+        """Forget queued creates and starts that nobody wants any more."""
         self.creates = {name: launch for name, launch in self.creates.items() if live(launch)}
+        self.starts = {name: launch for name, launch in self.starts.items() if live(launch)}
 
     def pump(self, now: float) -> float:
         """Start calls while there are threads and tokens. Returns seconds until it is worth calling again (inf = idle)."""
-        self._pump_deletes(now)
-        return min(self._pump_creates(now), self._wait(self.deletes, Call.DELETE, "delete", now))
+        return min(
+            self._pump("delete", Call.DELETE, self.deletes, self._delete, now),
+            self._pump("start", Call.UPDATE, self.starts, self._start_again, now),
+            self._pump("create", Call.CREATE, self.creates, self._create, now),
+            self._pump("deallocate", Call.DEALLOCATE, self.deallocations, self._deallocate, now),
+        )
 
-    def _pump_creates(self, now: float) -> float:
-        for name, launch in list(self.creates.items()):
-            if not self._may_start(Call.CREATE, now):
+    def _pump(self, kind: str, call: Call, queue: dict[VmName, T], work: Callable[[T], object], now: float) -> float:
+        for name, item in list(queue.items()):
+            if not self._may_start(call, now):
                 break
-            if not self.patience.allows(f"create {name}", now):
+            if not self.patience.allows(f"{kind} {name}", now):
                 continue
-            if not self._token(Call.CREATE, now):
+            if not self._token(call, now):
                 break
-            del self.creates[name]
-            self.started.append(launch)
-            self._start("create", launch, name, lambda launch=launch: self._create(launch))  # type: ignore[misc]
-        return self._wait(self.creates, Call.CREATE, "create", now)
+            del queue[name]
+            if kind in ("create", "start") and isinstance(item, Launch):
+                self.started.append(item)
+            self._start(kind, item, name, partial(work, item))
+        return self._wait(queue, call, kind, now)
 
-    def _pump_deletes(self, now: float) -> None:
-        for name, delete in list(self.deletes.items()):
-            if not self._may_start(Call.DELETE, now):
-                break
-            if not self.patience.allows(f"delete {name}", now):
-                continue
-            if not self._token(Call.DELETE, now):
-                break
-            del self.deletes[name]
-            self._start("delete", delete, name, lambda name=name: self.cloud.delete(name))  # type: ignore[misc]
+    def _delete(self, delete: Delete) -> bool:
+        return self.cloud.delete(delete.vm_name)
+
+    def _start_again(self, launch: Launch) -> bool:
+        return self.cloud.start(launch.vm_name)
+
+    def _deallocate(self, launch: Launch) -> bool:
+        return self.cloud.deallocate(launch.vm_name)
 
     def _create(self, launch: Launch) -> None:
         order = VmOrder(launch.vm_name, launch.node, launch.id, launch.pool, launch.offer, self.render(launch))
         self.cloud.create(order)
 
-    def _read(self, kind: str, launch: Launch, look: Callable[[VmName], object], now: float) -> None:
+    def _read(self, kind: str, launch: Launch, look: Callable[[VmName], object], now: float, call: Call = Call.READ) -> None:
         key = f"{kind} {launch.vm_name}"
-        if key in self.under_way or not self.patience.allows(key, now) or not self._token(Call.READ, now):
+        if key in self.under_way or not self.patience.allows(key, now) or not self._token(call, now):
             return
         self._start(kind, launch, launch.vm_name, lambda: look(launch.vm_name))
 
@@ -200,10 +245,6 @@ class Actor:
     def ended(self, kind: str, name: VmName) -> None:
         """A call's result has been seen."""
         self.under_way.discard(f"{kind} {name}")
-
-    def _free(self, name: VmName) -> bool:
-        # A delete that overtook its create would find nothing, and the VM would come after it.
-        return f"create {name}" not in self.under_way and f"delete {name}" not in self.under_way
 
     def _may_start(self, call: Call, now: float) -> bool:
         return self.calls.room() and now >= self.next_token[call]

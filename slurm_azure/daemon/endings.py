@@ -11,15 +11,28 @@ from slurm_azure.azure.cloud import VmPower
 from slurm_azure.daemon.act import LOOK_AGAIN, Actor, Batch
 from slurm_azure.daemon.calls import Result
 from slurm_azure.daemon.memory import Memory
-from slurm_azure.daemon.outcomes import after_create, after_delete, after_diagnosis, after_look
+from slurm_azure.daemon.outcomes import (
+    after_create,
+    after_deallocation,
+    after_delete,
+    after_diagnosis,
+    after_look,
+    after_look_at_kept,
+    after_start,
+)
 from slurm_azure.daemon.tally import Tally
 from slurm_azure.errors import CredentialRefused, Throttled
 from slurm_azure.hostlist import fold
 from slurm_azure.lifecycle.effects import Saying
+from slurm_azure.lifecycle.park import is_kept
 from slurm_azure.model import Launch
 
 log = logging.getLogger(__name__)
 
+CALLS = {"start": "update", "diagnose": "read", "console": "console", "power": "read", "stopping": "read"}
+"""The kind of request (azure/cloud.py) by which a call is counted, if that is not its own name."""
+
+STOPPED_AT_LEAST = 15.0  # seconds between looks whether a VM has stopped: Azure takes half a minute and more for it
 CONSOLE_TRIES = 3  # a console log that cannot be read is no reason to keep a VM
 
 
@@ -30,6 +43,9 @@ class Endings:
         self.memory, self.actor, self.tally, self.delete_retry = memory, actor, tally, delete_retry
         self._handlers: Mapping[str, Callable[[Result, float], None]] = {
             "create": self._created,
+            "start": self._created,
+            "deallocate": self._asked_to_stop,
+            "stopping": self._looked_at_stopping,
             "delete": self._deleted,
             "diagnose": self._diagnosed,
             "console": self._read_console,
@@ -49,7 +65,7 @@ class Endings:
         """What all calls about one VM have in common; its launch, if that is not over."""
         subject: Any = result.subject
         self.actor.ended(kind, subject.vm_name)
-        self.tally.call("read" if kind in ("diagnose", "console", "power") else kind, result)
+        self.tally.call(CALLS.get(kind, kind), result)
         key = f"{kind} {subject.vm_name}"
         if result.error is None:
             self.actor.patience.forget(key)
@@ -60,14 +76,39 @@ class Endings:
         return None if launch is None else self.memory.world.find(launch.node, launch.id)
 
     def _created(self, result: Result, now: float) -> None:
-        launch = self._azure("create", result, now)
+        launch = self._azure(result.kind, result, now)
         if launch is None:
             return
-        after = after_create(launch, result, now)
+        after = after_create(launch, result, now) if result.kind == "create" else after_start(launch, result, now)
         self.memory.put(after)
         if after.failure is not None and launch.failure is None:
             log.warning("%s: VM %s refused: %s", after.node, after.vm_name, after.failure.detail)
             self.memory.changed = True
+
+    def _asked_to_stop(self, result: Result, now: float) -> None:
+        launch = self._azure("deallocate", result, now)
+        if launch is None or not is_kept(launch):
+            return
+        after = after_deallocation(launch, result, now)
+        if after is launch and result.error is None:
+            self.actor.stopping[launch.vm_name] = now
+            self.actor.patience.hold(f"stopping {launch.vm_name}", now + STOPPED_AT_LEAST)
+        elif not is_kept(after):
+            self.memory.note(launch.node, f"{launch.vm_name} cannot be kept: {result.error or 'it is not there'}", now)
+            self.memory.changed = True
+        self.memory.put(after)
+
+    def _looked_at_stopping(self, result: Result, now: float) -> None:
+        launch = self._azure("stopping", result, now)
+        if launch is None or not is_kept(launch):
+            return
+        after = after_look_at_kept(launch, result, now)
+        if after is not launch:
+            self.actor.stopping.pop(launch.vm_name, None)
+            self.memory.changed = True
+        elif result.error is None:
+            self.actor.patience.hold(f"stopping {launch.vm_name}", now + STOPPED_AT_LEAST)
+        self.memory.put(after)
 
     def _deleted(self, result: Result, now: float) -> None:
         launch = self._azure("delete", result, now)

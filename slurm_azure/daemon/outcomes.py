@@ -25,6 +25,41 @@ def after_create(launch: Launch, result: Result, now: float) -> Launch:
     return replace(launch, sent_at=launch.sent_at or result.begun)  # it may have been: the list will tell
 
 
+def after_start(launch: Launch, result: Result, now: float) -> Launch:
+    """The start of a kept VM has been asked for. If that cannot be, the VM goes, and another launch may follow: a no to this
+    one VM says something of its offer only where Azure has no room, or too high a price, for it."""
+    error, live = result.error, replace(launch, sent_at=launch.sent_at or result.begun)
+    if error is None and result.value is not True:
+        return replace(live, accepted_at=launch.accepted_at or now)
+    if error is None:
+        return replace(live, failure=Failure(FailureReason.VANISHED, f"VM {launch.vm_name}, which was kept, is not there"))
+    if isinstance(error, CreateRefused):
+        failure = classify(error.code, error.message, error.status)
+        of_the_offer = failure.reason in (FailureReason.CAPACITY, FailureReason.QUOTA, FailureReason.SPOT_PRICE)
+        return replace(live, failure=failure if of_the_offer else replace(failure, scope=Scope.LAUNCH))
+    if isinstance(error, CredentialRefused):
+        return replace(live, failure=Failure(FailureReason.PERMISSION, str(error), Scope.LAUNCH, Blame.PERMISSION))
+    return live  # asking again does no harm
+
+
+def after_deallocation(launch: Launch, result: Result, now: float) -> Launch:
+    """A VM that is to be kept has been asked to stop. If Azure does not let us, it is not kept, and deleted."""
+    if result.error is None and result.value is True:
+        return replace(launch, gone_at=now)
+    if isinstance(result.error, CreateRefused | CredentialRefused):
+        return replace(launch, release_reason="unwanted")
+    return launch
+
+
+def after_look_at_kept(launch: Launch, result: Result, now: float) -> Launch:
+    """A VM that is to be kept has been looked at: from the moment it is deallocated, no host is billed."""
+    if result.error is not None:
+        return launch
+    if result.value is None:
+        return replace(launch, gone_at=now)
+    return replace(launch, deallocated_at=now) if result.value is VmPower.DEALLOCATED else launch
+
+
 def after_delete(launch: Launch, result: Result, now: float) -> Launch:
     """A delete call has ended: gone at once, on its way, or to be asked again."""
     if result.error is not None:
