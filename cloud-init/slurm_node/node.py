@@ -35,8 +35,16 @@ class MungeKey(NamedTuple):
     identity: Optional[str] = None
 
 
+class Spot(NamedTuple):
+    """What jobs get when Azure takes the VM back: `signal` (none, TERM, USR1, USR2), and `grace` seconds to act on it."""
+
+    signal: str = "none"
+    grace: float = 10.0
+
+
 class Node(NamedTuple):
-    """A node. `authorities` are certificates in PEM form; `give_up_after` is in seconds since boot."""
+    """A node. `authorities` are certificates in PEM form; `give_up_after` is in seconds since boot; `launch` is the one that
+    this VM was created for."""
 
     name: str
     pool: str
@@ -47,6 +55,8 @@ class Node(NamedTuple):
     mounts: List[Mount]
     give_up_after: float
     imds: str = IMDS
+    launch: str = ""
+    spot: Spot = Spot()
 
 
 def read_node(file: str = NODE_FILE) -> Node:
@@ -64,4 +74,6 @@ def read_node(file: str = NODE_FILE) -> Node:
         mounts=[Mount(**mount) for mount in settings["mounts"]],
         give_up_after=float(settings["give_up_after"]),
         imds=settings.get("imds", IMDS),
+        launch=document["launch"],
+        spot=Spot(settings["spot"]["signal"], float(settings["spot"]["grace"])),
     )

@@ -34,17 +34,29 @@ class Patience:
 
 
 class Outcome:
-    """What has been done so far: seconds by step, warnings, and the cause if it has failed."""
+    """What has been done so far: seconds by step, warnings, and step and cause if it has failed. `launch` is whose boot this
+    is: what the VM's tag says, where that could be read."""
 
-    def __init__(self) -> None:
+    def __init__(self, launch: str = "") -> None:
+        self.launch = launch
         self.stages: Dict[str, float] = {}
         self.warnings: List[str] = []
-        self.failure: Optional[str] = None
+        self.step, self.cause = "", ""
+
+    @property
+    def failure(self) -> Optional[str]:
+        """`STEP: CAUSE`, or None if nothing has failed."""
+        return f"{self.step}: {self.cause}" if self.step else None
+
+    def fail(self, step: str, cause: str) -> None:
+        """It ended in this step."""
+        self.step, self.cause = step, one_line(cause)
 
     def document(self, node: str) -> Dict[str, Any]:
         """What boot.json holds: `stages` and `uptime` in seconds, `ended_at` in seconds since the epoch."""
         return {
             "node": node,
+            "launch": self.launch,
             "ok": self.failure is None,
             "failure": self.failure,
             "warnings": self.warnings,

@@ -10,6 +10,11 @@ from slurm_node.system import run, say, write_file
 
 RUN = "/run/slurm-azure"
 CONFIG = RUN + "/slurm.conf"
+EVICTED = RUN + "/evicted"
+"""There when Azure takes this VM back before it has joined: the watcher made it, and join.py ends."""
+EVICTED_CAUSE = "evicted while booting"
+JOINING = RUN + "/joining"
+"""There from the moment before slurmd starts: jobs may come."""
 TELL_TIMEOUT = 20.0
 TELL_PAUSES = (2.0, 5.0, 0.0)
 
@@ -29,18 +34,23 @@ def slurm_conf(node: Node) -> str:
     return "\n".join(lines) + "\n"
 
 
-def scontrol(arguments: List[str], timeout: float = TELL_TIMEOUT) -> Tuple[int, str]:
-    """Run scontrol against this cluster's slurmctld; its exit code and output."""
-    return run(["scontrol", *arguments], timeout, dict(os.environ, SLURM_CONF=CONFIG))
+def slurm(argv: List[str], timeout: float = TELL_TIMEOUT, limit: int = 300) -> Tuple[int, str]:
+    """Run a command of Slurm's against this cluster's slurmctld; its exit code and its output, up to `limit` characters."""
+    return run(argv, timeout, dict(os.environ, SLURM_CONF=CONFIG), limit)
 
 
-def tell_failure(node: Node, reason: str) -> bool:
-    """Set the node down with `reason`, so that its jobs are requeued now. False = slurmctld could not be told."""
+def update_node(node: Node, *changes: str, timeout: float = TELL_TIMEOUT) -> Tuple[int, str]:
+    """`scontrol update` of this node; exit code and output."""
+    return slurm(["scontrol", "update", f"nodename={node.name}", *changes], timeout)
+
+
+def tell(node: Node, *changes: str) -> bool:
+    """Change what slurmctld has of this node, with some patience. False = slurmctld could not be told."""
     if not os.path.exists(CONFIG):
         say("slurmctld cannot be told: munge does not run yet")
         return False
     for pause in TELL_PAUSES:
-        code, output = scontrol(["update", f"nodename={node.name}", "state=down", f"reason={reason}"])
+        code, output = update_node(node, *changes)
         if code == 0:
             return True
         say(f"slurmctld could not be told: {output}")

@@ -7,7 +7,7 @@ from typing import Callable, List
 
 from slurm_node.node import Node
 from slurm_node.outcome import Outcome, Patience, StepFailed, one_line
-from slurm_node.scontrol import RUN
+from slurm_node.scontrol import EVICTED, EVICTED_CAUSE, JOINING, RUN
 from slurm_node.system import has_unit, run, write_file
 
 FOLDERS = ("/var/spool/slurmd", "/var/spool/slurm", "/var/log/slurm", "/run/slurm")
@@ -25,12 +25,21 @@ def start_slurmd(node: Node, patience: Patience, outcome: Outcome) -> None:
     resume request, and a clock some seconds behind could make it so. A later start must not say it, because a reboot that
     slurmctld did not ask for ends the node's jobs.
     """
+    open_to_jobs()
     prepare_folders(outcome)
     options = ["-N", node.name, "--conf-server", ",".join(str(controller) for controller in node.controllers)]
     if has_unit("slurmd.service"):
         start_unit(options, patience.part(SLURMD_PATIENCE))
     else:
         _start_process(options, patience.part(SLURMD_PATIENCE))
+
+
+def open_to_jobs(joining: str = JOINING, evicted: str = EVICTED) -> None:
+    """From here on jobs may come, and an eviction has to do with them. The watcher makes its file before it looks for ours, we
+    do it the other way round: one of us sees the other's. Raises StepFailed."""
+    write_file(joining, b"", 0o644)
+    if os.path.exists(evicted):
+        raise StepFailed(EVICTED_CAUSE)
 
 
 def prepare_folders(outcome: Outcome) -> None:

@@ -12,8 +12,10 @@ TIMED_OUT, NOT_FOUND = 124, 127
 CALL_TIMEOUT = 30.0
 
 
-def run(argv: List[str], timeout: float = CALL_TIMEOUT, env: Optional[Dict[str, str]] = None) -> Tuple[int, str]:
-    """Run a command; its exit code and its output (both streams) on one line.
+def run(
+    argv: List[str], timeout: float = CALL_TIMEOUT, env: Optional[Dict[str, str]] = None, limit: int = 300
+) -> Tuple[int, str]:
+    """Run a command; its exit code and its output (both streams) on one line of at most `limit` characters.
 
     After `timeout` seconds the command and its children are killed, and the code is TIMED_OUT. What hangs in the kernel,
     as a process on a dead NFS server does, cannot be killed: it is left alone.
@@ -32,7 +34,7 @@ def run(argv: List[str], timeout: float = CALL_TIMEOUT, env: Optional[Dict[str, 
             _kill_session(child)
             return TIMED_OUT, f"{argv[0]} did not end within {timeout:.0f} s"
         output.seek(0)
-        return code, one_line(output.read(1 << 16).decode("utf-8", "replace"))
+        return code, one_line(output.read(max(limit, 1 << 16)).decode("utf-8", "replace"), limit)
 
 
 def _kill_session(child: "subprocess.Popen[bytes]") -> None:

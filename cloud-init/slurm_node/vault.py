@@ -5,20 +5,31 @@ import binascii
 import urllib.parse
 from typing import Any
 
+from slurm_node.metadata import COMPUTE, launch_of
 from slurm_node.node import Node
 from slurm_node.outcome import Outcome, Patience, StepFailed
+from slurm_node.system import say
 from slurm_node.web import ask, metadata_opener, place, vault_opener
 
 IMDS_PATIENCE = 90.0
+LAUNCH_PATIENCE = 3.0
 TOKEN_PATIENCE = 90.0
 VAULT_PATIENCE = 60.0
 
 
 def wait_for_metadata(node: Node, patience: Patience, outcome: Outcome) -> None:
-    """The metadata service may lag behind the network by some seconds; without a key to fetch it is not needed."""
-    if node.munge.source == "key-vault":
-        url = node.imds + "/metadata/instance/compute?api-version=2021-02-01"
-        ask(url, {"Metadata": "true"}, metadata_opener(), patience.part(IMDS_PATIENCE))
+    """The metadata service may lag behind the network by some seconds; without a key to fetch it is not needed, and asked
+    but briefly for the launch that the VM's tag names."""
+    needed = node.munge.source == "key-vault"
+    try:
+        whole = patience.part(IMDS_PATIENCE if needed else LAUNCH_PATIENCE)
+        compute = ask(node.imds + COMPUTE, {"Metadata": "true"}, metadata_opener(), whole)
+    except StepFailed as failure:
+        if needed:
+            raise
+        say(f"the launch is taken from user data: {failure}")
+    else:
+        outcome.launch = launch_of(compute) or outcome.launch
 
 
 def fetch_key(node: Node, patience: Patience) -> bytes:

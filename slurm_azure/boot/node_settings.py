@@ -29,6 +29,7 @@ def node_settings(config: Config, pool: str) -> dict[str, Any]:
         "authorities": _authorities(config),
         "mounts": [mount.model_dump(mode="json") for mount in config.mounts],
         "give_up_after": round(config.resume_timeout(pool) * _SHARE_OF_TIMEOUT),
+        "spot": {"signal": config.pools[pool].spot.signal, "grace": config.pools[pool].spot.grace},
     }
 
 

@@ -1,12 +1,14 @@
 """User data: what a VM is told at its first boot, rendered from the templates in cloud-init/ with Jinja2.
 
-All that is alike for a pool's nodes is prepared once; a render puts in the node's name. With a `user_data` file of the
-pool the result is a MIME multi-part text of two cloud-configs, ours first, which cloud-init merges so that lists are
-joined and our single values stay (cloud-init documentation, "Merging user-data sections").
+All that is alike for a pool's nodes is prepared once; a render puts in the node's name and its launch. With a `user_data`
+file of the pool the result is a MIME multi-part text of two cloud-configs, ours first, which cloud-init merges so that
+lists are joined and our single values stay (cloud-init documentation, "Merging user-data sections").
 """
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import re
 import sys
@@ -34,7 +36,7 @@ from slurm_azure.config import Config
 from slurm_azure.errors import RenderError
 
 TEMPLATE = "user-data.yaml.j2"
-SCRIPTS = ("join.py", "slurm_node/*.py")
+SCRIPTS = ("join.py", "watch.py", "slurm_node/*.py")
 OVERRIDES = Path("/etc/slurm-azure/cloud-init")
 LIMIT = 65535
 """Bytes Azure takes as customData, before base64 (Microsoft, "Custom data and cloud-init on Azure Virtual Machines")."""
@@ -46,10 +48,10 @@ _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A file of the join script: its path below its folder, and its text indented for a YAML literal block."""
+    """A file of the node's scripts: its path below its folder, and its text as cloud-init's `encoding: gz+b64` takes it."""
 
     path: str
-    block: str
+    packed: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +82,9 @@ class UserData:
         self._scripts = self._read_scripts()
         self._pools: dict[str, _PoolPart] = {}
 
-    def render(self, node: str, pool: str) -> str:
-        """Complete user data for `node` of `pool`: cloud-config, or a MIME multi-part of two, at most LIMIT bytes.
+    def render(self, node: str, pool: str, launch: str = "") -> str:
+        """Complete user data for `node` of `pool`: cloud-config, or a MIME multi-part of two, at most LIMIT bytes. `launch` is
+        what the node names in its boot report.
 
         Raises RenderError, which names the template and the cause.
         """
@@ -90,7 +93,7 @@ class UserData:
         part = self._pools.get(pool)
         if part is None:
             part = self._pools[pool] = self._prepare(pool, node)
-        text = self._fill(part.known, node)
+        text = self._fill(part.known, node, launch)
         return _within_limit(text if part.envelope is None else part.envelope.around(text), pool)
 
     def _load(self) -> Template:
@@ -102,9 +105,9 @@ class UserData:
         except (TemplateError, UnicodeDecodeError) as error:
             _complain(error)
 
-    def _fill(self, known: Mapping[str, Any], node: str) -> str:
+    def _fill(self, known: Mapping[str, Any], node: str, launch: str) -> str:
         try:
-            return self._template.render(known, node=node)
+            return self._template.render(known, node=node, launch=launch)
         except Exception as error:  # a template may hold any expression, so it may raise anything
             _complain(error)
 
@@ -118,7 +121,7 @@ class UserData:
             "settings": _block(settings, "settings"),
             "scripts": self._scripts,
         }
-        ours = self._fill(known, sample)
+        ours = self._fill(known, sample, "")
         _check_cloud_config(ours)
         site = self._config.pools[pool].user_data
         return _PoolPart(known, None if site is None else read_site_part(Path(site), pool))
@@ -127,11 +130,12 @@ class UserData:
         files: dict[str, Path] = {}
         for folder in reversed(self._folders):
             files |= {str(file.relative_to(folder)): file for pattern in SCRIPTS for file in folder.glob(pattern)}
-        if SCRIPTS[0] not in files:
-            raise RenderError(f"{SCRIPTS[0]} is neither in {' nor in '.join(map(str, self._folders))}")
+        for needed in SCRIPTS[:2]:
+            if needed not in files:
+                raise RenderError(f"{needed} is neither in {' nor in '.join(map(str, self._folders))}")
         try:
-            return tuple(Script(name, _block(files[name].read_text(encoding="utf-8"), name)) for name in sorted(files))
-        except (OSError, UnicodeDecodeError) as error:
+            return tuple(Script(name, _pack(files[name].read_bytes())) for name in sorted(files))
+        except OSError as error:
             raise RenderError(f"{TEMPLATE}: its scripts cannot be read: {error}") from None
 
 
@@ -144,6 +148,11 @@ def quote(text: object) -> str:
 def _escape(character: re.Match[str]) -> str:
     code = ord(character[0])
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def _pack(script: bytes) -> str:
+    """gzip in base64. Without a time in it: the same scripts are the same user data, or every VM's would differ."""
+    return base64.b64encode(gzip.compress(script, mtime=0)).decode("ascii")
 
 
 def _block(text: str, name: str) -> str:

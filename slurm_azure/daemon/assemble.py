@@ -87,7 +87,10 @@ def settings_of(config: Config) -> Settings:
         user_data.render(expand(pool.nodes)[0], name)  # a template that is broken shows now, not at a launch
     catalog = Catalog.load()
     return make_settings(
-        config, lambda launch: user_data.render(launch.node, launch.pool), price_of(config, catalog), cores_of(catalog)
+        config,
+        lambda launch: user_data.render(launch.node, launch.pool, launch.id),
+        price_of(config, catalog),
+        cores_of(catalog),
     )
 
 

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from email.utils import formatdate
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -29,7 +32,14 @@ from tests.support.configs import SUBSCRIPTION, a_config
 T = TypeVar("T")
 
 GATEWAY, HEAD = "10.99.0.1", "10.99.0.2"
-NODES = {"joins": "10.99.1.1", "lacks-share": "10.99.1.2", "no-key": "10.99.1.3"}
+NODES = {
+    "joins": "10.99.1.1",
+    "lacks-share": "10.99.1.2",
+    "no-key": "10.99.1.3",
+    "evicted": "10.99.1.4",
+    "caught": "10.99.1.5",
+}
+EVENTS = "/metadata/scheduledevents"
 METADATA = "169.254.169.254"
 IDENTITY = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/nodes"
 SITE_PART = """#cloud-config
@@ -69,7 +79,7 @@ SuspendProgram=/bin/true
 ResumeTimeout=120
 SuspendTime=600
 TreeWidth=65533
-NodeName={",".join(NODES)} CPUs=1 RealMemory=100 State=CLOUD
+NodeName={",".join(NODES)} CPUs=4 RealMemory=100 State=CLOUD
 PartitionName=cloud Nodes=ALL Default=YES State=UP
 """
 HEAD_INIT = f"""#!/bin/sh
@@ -87,12 +97,22 @@ exec 2>&1
 trap 'exit 0' TERM
 : > /etc/fstab
 ip address add "$ADDRESS/16" dev eth0; ip link set eth0 up; ip route add default via {GATEWAY}
-cloud-init init --local; cloud-init init; cloud-init modules --mode=config; cloud-init modules --mode=final
-sleep infinity & while :; do wait $!; done
+stages() {{ for mode in 'init --local' init 'modules --mode=config' 'modules --mode=final'; do cloud-init $mode; done; }}
+# What a reboot leaves: files, but no process, no mount and nothing in /run. (Where the test has its exports is not the VM's.)
+reboot() {{
+    echo rebooting; kill -KILL -1; umount /shared
+    find /run -mindepth 1 -maxdepth 1 ! -name exports -exec rm -rf {{}} +
+    hostname localhost; stages
+}}
+trap reboot USR1
+stages
+while :; do sleep infinity & wait $!; done
 """
+MEMORY = "grep -h Rss /proc/$(pgrep -f [w]atch.py)/status"
 # Stand-in where the kernel has no NFS client: `mount.nfs4 SOURCE FOLDER -o OPTIONS` binds a folder of the outside.
 MOUNT_NFS4 = """#!/bin/sh
 share=/run/exports/${1#*:/}
+[ "$1" != "10.99.0.1:/slow" ] || sleep 4
 [ -d "$share" ] || { echo "mount.nfs4: mounting $1 failed, reason given by server: No such file or directory"; exit 32; }
 exec mount --bind "$share" "$2"
 """
@@ -105,7 +125,8 @@ def main(root: Path, folder: Path) -> None:
     tls, ca = tls_context(folder, [GATEWAY])
     metadata = ScriptedServer(metadata_script(), (METADATA, 80))
     vault = ScriptedServer(vault_script(key), (GATEWAY, 443), tls)
-    (folder / "exports/shared").mkdir(parents=True)
+    for share in ("shared", "slow"):
+        (folder / "exports" / share).mkdir(parents=True)
     start(head_box(root, folder, key), folder / "head.log")
     slurmctld = boxes.enter(wait_for(lambda: boxes.first_process(folder / "head"), 20))
     wait_for(lambda: run([*slurmctld, "scontrol", "ping"])[0] == 0, 20)
@@ -113,6 +134,8 @@ def main(root: Path, folder: Path) -> None:
     wait_for(lambda: shown(slurmctld).count("POWERING_UP") == len(NODES), 20)
     nodes = {name: Node(name, root, folder, ca) for name in NODES}
     findings: dict[str, Any] = {name: node.findings(slurmctld) for name, node in nodes.items()}
+    findings["reboot"] = reboot(nodes["joins"], slurmctld, metadata)
+    findings["eviction"] = evict(nodes["evicted"], slurmctld, metadata)
     findings["asked"] = {"metadata": sorted({a.peer for a in metadata.asked}), "vault": sorted({a.peer for a in vault.asked})}
     findings["key"] = base64.b64encode(key).decode()
     print(json.dumps(findings))
@@ -122,10 +145,80 @@ def metadata_script() -> Mapping[str, list[Reply]]:
     """An identity that is refused at first, as one that was just assigned is."""
     refused = Reply(400, {"error": "invalid_request", "error_description": "Identity not found"})
     token = Reply(body={"access_token": "sesame"})
+    quiet = Reply(body={"DocumentIncarnation": 1, "Events": []})
     return {
-        "/metadata/instance/compute": [Reply(503), Reply(body={"vmId": "1"})],
+        "/metadata/instance/compute": [Reply(503), Reply(body={"name": "another"})],
+        **{f"{address} /metadata/instance/compute": [Reply(body={"name": f"{name}-l1"})] for name, address in NODES.items()},
+        f"{NODES['joins']} /metadata/instance/compute": [Reply(503), Reply(body={"name": "joins-l1"})],
+        EVENTS: [quiet],
+        f"{NODES['caught']} {EVENTS}": [Reply(body=announcement("caught-l1", 90))],
         f"{NODES['joins']} /metadata/identity/oauth2/token": [refused, token],
         "/metadata/identity/oauth2/token": [token],
+    }
+
+
+def announcement(vm: str, seconds: float) -> dict[str, Any]:
+    """A document that announces the end of a Spot VM in so many seconds, in the shape of Microsoft's page."""
+    event = {
+        "EventId": "C7061BAC-AFDC-4513-B24B-AA5F13A16123",
+        "EventStatus": "Scheduled",
+        "EventType": "Preempt",
+        "ResourceType": "VirtualMachine",
+        "Resources": [vm],
+        "NotBefore": formatdate(math.ceil(time.time() + seconds), usegmt=True),
+        "Description": "",
+        "EventSource": "Platform",
+        "DurationInSeconds": -1,
+    }
+    return {"DocumentIncarnation": 2, "Events": [event]}
+
+
+def reboot(node: Node, slurmctld: list[str], metadata: ScriptedServer) -> dict[str, Any]:
+    """A node that boots again, its VM now being another launch's."""
+    tags = [{"name": "slurm-azure-launch", "value": "second"}]
+    metadata.say(f"{NODES[node.name]} /metadata/instance/compute", Reply(body={"name": "joins-l1", "tagsList": tags}))
+    pid = wait_for(lambda: boxes.first_process(node.folder), 20)
+    before = len(node.log.read_text(encoding="utf-8"))
+    os.kill(pid, signal.SIGUSR1)
+    wait_quietly(lambda: "launch=second" in shown(slurmctld, node.name), 60)
+    wait_quietly(lambda: "IDLE" in shown(slurmctld, node.name), 20)
+    job = "hostname; grep -c ' /shared ' /proc/self/mounts"
+    return {
+        "job": run([*slurmctld, "srun", "--immediate=20", "-w", node.name, "sh", "-c", job]),
+        "slurm": shown(slurmctld, node.name),
+        "processes": run([*boxes.enter(pid), "ps", "-eo", "args"])[1],
+        "console": node.log.read_text(encoding="utf-8")[before:],
+    }
+
+
+def evict(node: Node, slurmctld: list[str], metadata: ScriptedServer) -> dict[str, Any]:
+    """Azure takes back a VM on which jobs run: one of its own, one task of an array (another task is still to come), one that
+    must not run twice. Times are in seconds since the announcement."""
+    sleep = ["--output=/dev/null", "-w", node.name, "--wrap", "exec sleep 600"]
+    plain = run([*slurmctld, "sbatch", "--parsable", *sleep])[1].strip()
+    once = run([*slurmctld, "sbatch", "--parsable", "--no-requeue", *sleep])[1].strip()
+    array = run([*slurmctld, "sbatch", "--parsable", "--array=1-9", *sleep])[1].strip()
+    running = [*slurmctld, "squeue", "-h", "-t", "RUNNING", "-o", "%i"]
+    wait_for(lambda: len(run(running)[1].split()) == 4, 30)
+    begun = time.time()
+    metadata.say(f"{NODES[node.name]} {EVENTS}", Reply(body=announcement("evicted-l1", 30)))
+    found: dict[str, Any] = {"jobs": {"plain": plain, "array": array, "once": once}}
+    wait_for(lambda: "slurm-azure: evicted" in shown(slurmctld, node.name), 10)
+    found["drained"] = time.time() - begun
+    wait_for(lambda: len(run(running)[1].split()) == 1, 10)
+    found["requeued"] = time.time() - begun
+    posts = wait_for(lambda: [a for a in metadata.asked if a.method == "POST" and a.peer == NODES[node.name]], 10)
+    found["acknowledged"] = (posts[0].at - begun, json.loads(posts[0].body))
+    metadata.say(f"{NODES[node.name]} {EVENTS}", Reply(body={"DocumentIncarnation": 3, "Events": []}))
+    wait_quietly(lambda: False, 2.5)
+    jobs = [*slurmctld, "squeue", "-h", "-o", "%i %T"]
+    return found | {
+        "slurm": shown(slurmctld, node.name),
+        "squeue": run(jobs)[1],
+        "posts": len([a for a in metadata.asked if a.method == "POST" and a.peer == NODES[node.name]]),
+        "polls": [a.at for a in metadata.asked if a.path == EVENTS and a.method == "GET" and a.peer == NODES[node.name]],
+        "log": run([*boxes.enter(boxes.first_process(node.folder) or 0), "cat", "/var/log/slurm-azure-watch.log"])[1],
+        "memory": run([*boxes.enter(boxes.first_process(node.folder) or 0), "sh", "-c", MEMORY])[1],
     }
 
 
@@ -221,7 +314,8 @@ def render(name: str, folder: Path, ca: Path) -> str:
     site = folder / "site.yaml"
     site.write_text(SITE_PART, encoding="utf-8")
     hb = {"nodes": ",".join(NODES), "sizes": ["s"], "image": {"marketplace": "a:b:c:d"}, "user_data": str(site)}
-    missing = {"source": f"{GATEWAY}:/missing", "path": "/missing", "required": name == "lacks-share"}
+    first = "slow" if name == "caught" else "missing"
+    missing = {"source": f"{GATEWAY}:/{first}", "path": f"/{first}", "required": name == "lacks-share"}
     base = a_config().azure.model_dump() | {"node_identity": IDENTITY, "ca_file": str(ca)}
     config = a_config(
         azure=base,
@@ -231,7 +325,7 @@ def render(name: str, folder: Path, ca: Path) -> str:
         pools={"hb": hb},
         partitions={"cloud": {"pools": ["hb"], "resume_timeout": 30.0 if name == "no-key" else 120.0}},
     )
-    return UserData(config, overrides=folder / "none").render(name, "hb")
+    return UserData(config, overrides=folder / "none").render(name, "hb", f"l1-{name}")
 
 
 def put_files(folder: Path, files: Mapping[str, bytes]) -> None:

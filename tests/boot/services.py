@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import ssl
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,12 +24,15 @@ class Reply:
 
 @dataclass(frozen=True)
 class Asked:
-    """A request as it came in."""
+    """A request as it came in, and when (time of day)."""
 
     path: str
     query: Mapping[str, str]
     headers: Mapping[str, str]
     peer: str
+    method: str = "GET"
+    body: bytes = b""
+    at: float = 0.0
 
 
 class ScriptedServer(ThreadingHTTPServer):
@@ -57,6 +61,11 @@ class ScriptedServer(ThreadingHTTPServer):
         self._thread.join()
         self.server_close()
 
+    def say(self, path: str, *replies: Reply) -> None:
+        """What that path answers from now on, to whom it begins with or to all."""
+        with self._lock:
+            self._script[path] = list(replies)
+
     def reply_to(self, asked: Asked) -> Reply:
         """The next reply of that path's script."""
         with self._lock:
@@ -73,9 +82,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
-        reply = self.server.reply_to(
-            Asked(parts.path, dict(parse_qsl(parts.query)), dict(self.headers), self.client_address[0])
-        )
+        sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        query, headers = dict(parse_qsl(parts.query)), dict(self.headers)
+        reply = self.server.reply_to(Asked(parts.path, query, headers, self.client_address[0], self.command, sent, time.time()))
         body = json.dumps(reply.body).encode()
         self.send_response(reply.status)
         self.send_header("Content-Length", str(len(body)))
@@ -83,6 +92,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
+
+    do_POST = do_GET
 
     def log_message(self, *_: Any) -> None:
         """Be quiet."""

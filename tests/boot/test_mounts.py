@@ -100,9 +100,10 @@ def test_hanging_command_is_left(tmp_path: Path) -> None:
     begun = time.monotonic()
     assert run(["sh", "-c", f"sleep 60 & echo $! > {tmp_path}/child; wait"], 0.3)[0] == TIMED_OUT
     child = Path("/proc", (tmp_path / "child").read_text(encoding="ascii").strip(), "stat")
-    assert not child.exists() or child.read_text(encoding="ascii").rpartition(") ")[2].startswith("Z")
-    assert run(["sh", "-c", "sleep 5 & echo left a child"], 3.0) == (0, "left a child")
-    assert time.monotonic() - begun < 3
+    while child.exists() and not child.read_text(encoding="ascii").rpartition(") ")[2].startswith("Z"):
+        assert time.monotonic() - begun < 20, "the killed command's child lives on"
+    assert run(["sh", "-c", "sleep 30 & echo left a child"], 20.0) == (0, "left a child")
+    assert time.monotonic() - begun < 25
 
 
 def test_missing_command() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import email
+import gzip
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -52,7 +55,7 @@ def rewritten(folder: Path, template: str) -> Path:
 
 @pytest.fixture
 def small(tmp_path: Path) -> Callable[[str], Path]:
-    """A template folder with a one-line join script, and the real template or the one that is given."""
+    """A template folder with two one-line scripts, and the real template or the one that is given."""
 
     def make(template: str = "") -> Path:
         folder = tmp_path / "cloud-init"
@@ -61,13 +64,14 @@ def small(tmp_path: Path) -> Callable[[str], Path]:
         if template:
             rewritten(folder, template)
         (folder / "join.py").write_text("print('join')\n", encoding="utf-8")
+        (folder / "watch.py").write_text("print('watch')\n", encoding="utf-8")
         return folder
 
     return make
 
 
 def test_golden(small: Callable[[str], Path]) -> None:
-    """User data of a fixed configuration is exactly the golden file (all of it but the join script's own text)."""
+    """User data of a fixed configuration is exactly the golden file (all of it but the scripts' own text)."""
     azure = {**a_document()["azure"], "node_identity": IDENTITY}
     config = a_config(
         azure=azure,
@@ -75,16 +79,36 @@ def test_golden(small: Callable[[str], Path]) -> None:
         munge={"source": "key-vault", "vault": "https://v.vault.azure.net"},
         mounts=[{"source": "filer:/export/home", "path": "/home"}, {"source": "f:/x", "path": "/x", "required": False}],
     )
-    assert UserData(config, small("")).render("az-7", "hb") == GOLDEN.read_text(encoding="utf-8")
+    text = UserData(config, small("")).render("az-7", "hb", "0a1b2c")
+    # How gzip writes the same bytes is its version's affair.
+    assert re.sub("content: H4s.*", "content: PACKED", text) == GOLDEN.read_text(encoding="utf-8")
+
+
+def scripts_in(text: str) -> dict[str, bytes]:
+    """The scripts that user data carries, by their path on the VM."""
+    files = loaded(text)["write_files"]
+    packed = {file["path"]: file["content"] for file in files if file.get("encoding") == "gz+b64"}
+    return {path: gzip.decompress(base64.b64decode(content)) for path, content in packed.items()}
 
 
 def test_all_scripts_travel() -> None:
-    """The join script arrives with every module it imports, byte for byte."""
-    files = {file["path"]: file["content"] for file in loaded(UserData(a_config()).render("az-1", "hb"))["write_files"]}
-    sources = [CLOUD_INIT / "join.py", *(CLOUD_INIT / "slurm_node").glob("*.py")]
+    """Both scripts arrive with every module they import, byte for byte."""
+    sources = [CLOUD_INIT / "join.py", CLOUD_INIT / "watch.py", *(CLOUD_INIT / "slurm_node").glob("*.py")]
     assert len(sources) > 5
-    for source in sources:
-        assert files[f"/usr/local/lib/slurm-azure/{source.relative_to(CLOUD_INIT)}"] == source.read_text(encoding="utf-8")
+    assert scripts_in(UserData(a_config()).render("az-1", "hb")) == {
+        f"/usr/local/lib/slurm-azure/{source.relative_to(CLOUD_INIT)}": source.read_bytes() for source in sources
+    }
+
+
+def test_packing_leaves_no_trace_of_the_moment() -> None:
+    """Rendered anew, by a daemon that was restarted, user data is the same to the byte."""
+    assert len({UserData(a_config()).render("az-1", "hb", "l1") for _ in range(2)}) == 1
+
+
+def test_launch_is_told() -> None:
+    """Each launch of a node finds its own id in node.json."""
+    user_data = UserData(a_config())
+    assert [node_json(user_data.render("az-1", "hb", launch))["launch"] for launch in ("l1", "l2")] == ["l1", "l2"]
 
 
 def test_leaves_room_for_the_site() -> None:
@@ -170,20 +194,21 @@ def test_no_templates(tmp_path: Path) -> None:
         UserData(a_config(), tmp_path)
 
 
-def test_no_join_script(small: Callable[[str], Path]) -> None:
-    """A folder that lacks the join script is refused."""
+@pytest.mark.parametrize("script", ["join.py", "watch.py"])
+def test_no_script(small: Callable[[str], Path], script: str) -> None:
+    """A folder that lacks one of the two scripts is refused."""
     folder = small("")
-    (folder / "join.py").unlink()
-    with pytest.raises(RenderError, match=r"join\.py is neither in"):
+    (folder / script).unlink()
+    with pytest.raises(RenderError, match=f"{script} is neither in"):
         UserData(a_config(), folder)
 
 
-def test_script_with_control_characters(small: Callable[[str], Path]) -> None:
-    """A script that YAML could not carry (here: with a bell in it) is refused by name and line."""
+def test_script_of_any_characters(small: Callable[[str], Path]) -> None:
+    """What YAML could not carry as it is (a bell, a CR) arrives all the same."""
     folder = small("")
-    (folder / "join.py").write_bytes(b"print(1)\nprint('\a')\n")
-    with pytest.raises(RenderError, match=r"join\.py:2: "):
-        UserData(a_config(), folder)
+    (folder / "join.py").write_bytes(b"print(1)\r\nprint('\a')")
+    scripts = scripts_in(UserData(a_config(), folder).render("az-1", "hb"))
+    assert scripts["/usr/local/lib/slurm-azure/join.py"] == b"print(1)\r\nprint('\a')"
 
 
 def test_administrator_overrides(small: Callable[[str], Path], tmp_path: Path) -> None:
@@ -192,8 +217,7 @@ def test_administrator_overrides(small: Callable[[str], Path], tmp_path: Path) -
     overrides.mkdir()
     (overrides / "join.py").write_text("print('mine')\n", encoding="ascii")
     text = UserData(a_config(), small(""), overrides=overrides).render("az-1", "hb")
-    assert "print('mine')" in text
-    assert "print('join')" not in text
+    assert list(scripts_in(text).values()) == [b"print('mine')\n", b"print('watch')\n"]
     assert 'hostname: "az-1"' in text
 
 
