@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from slurm_azure.azure.catalog import Catalog, Size
-from slurm_azure.config import Config, Partition, Pool
+from slurm_azure.config import Budget, Config, Partition, Pool
 from slurm_azure.generate.gres import gpus
 from slurm_azure.generate.hardware import NodeHardware, conservative_memory, hardware_of, known_sizes
+from slurm_azure.model import Offer, Priority
 from slurm_azure.slurm.versions import Traits
 
 _OURS = {"partitionname", "nodes", "default", "maxtime", "suspendtime", "resumetimeout", "suspendtimeout"}
@@ -34,6 +35,7 @@ def find_doubts(config: Config, catalog: Catalog, traits: Traits) -> tuple[Doubt
     for name, pool in config.pools.items():
         doubts += _check_hardware(f"pools.{name}", pool, catalog)
         doubts += _check_gpus(f"pools.{name}.gres", pool, known_sizes(pool, catalog))
+        doubts += _check_prices(f"pools.{name}", config, name, catalog)
     for name, partition in config.partitions.items():
         doubts += _check_options(f"partitions.{name}.options", partition)
         doubts += _check_times(f"partitions.{name}", partition)
@@ -54,11 +56,38 @@ def _check_hardware(about: str, pool: Pool, catalog: Catalog) -> Iterator[Doubt]
         remedy = "give hardware.cores_per_socket and hardware.memory_mib (slurmd -C on such a VM prints them)"
         yield Doubt(f"{about}.sizes", f"{unknown}: not in the list of VM sizes; {remedy}", grave=True)
         return
-    for size in known_sizes(pool, catalog):
-        yield from _compare(f"{about}.hardware", hardware, size)
+    yield from _check_sizes(about, pool, catalog, hardware)
     if pool.hardware.sockets is None and hardware.cores_per_socket > _MOST_CORES_A_SOCKET:
         text = f"{hardware.cores_per_socket} cores in one socket is unlikely; give sockets (slurmd -C on such a VM prints them)"
         yield Doubt(f"{about}.hardware", text)
+
+
+def _check_sizes(about: str, pool: Pool, catalog: Catalog, told: NodeHardware) -> Iterator[Doubt]:
+    """Each size against the node line, and against the first size's: what is listed first is what nodes are expected to be, and
+    a smaller one behind it would quietly make all of them small."""
+    first = hardware_of(pool.model_copy(update={"sizes": pool.sizes[:1]}), catalog)
+    for name in pool.sizes:
+        size = catalog.size(name)
+        if size is None:
+            has = f"{told.cpus} CPUs and {told.memory_mib} MiB"
+            yield Doubt(f"{about}.sizes", f"{name}: not in the list of VM sizes, so nobody checks that it has {has}")
+            continue
+        found = list(_compare(f"{about}.hardware", told, size))
+        yield from found
+        if first is not None and not any(doubt.grave for doubt in found):
+            yield from _compare_with_first(f"{about}.sizes", pool.sizes[0], first, size)
+
+
+def _compare_with_first(about: str, first: str, expected: NodeHardware, size: Size) -> Iterator[Doubt]:
+    """A later size that lacks what the node line of the `first` one says."""
+    remedy = "give it a pool of its own, or say by hardware: what Slurm is to make of all of them"
+    cores = expected.sockets * expected.cores_per_socket
+    if cores > size.cores or expected.cpus > size.vcpus:
+        has = f"{size.name} has {size.vcpus} vCPUs ({size.cores} cores), and {first} before it {expected.cpus} ({cores} cores)"
+        yield Doubt(about, f"{has}; {remedy}", grave=True)
+    if expected.memory_mib >= size.memory_gib * 1024:
+        has = f"{size.name} has {size.memory_gib:g} GiB, and {first} before it {expected.memory_mib} MiB for Slurm"
+        yield Doubt(about, f"{has}; {remedy}", grave=True)
 
 
 def _compare(about: str, told: NodeHardware, size: Size) -> Iterator[Doubt]:
@@ -84,6 +113,40 @@ def _check_gpus(about: str, pool: Pool, sizes: list[Size]) -> Iterator[Doubt]:
             yield Doubt(
                 about, f"{size.name} has {size.gpus} GPUs and Slurm is told of {told}: paid for, but not to be had by jobs"
             )
+
+
+def _check_prices(about: str, config: Config, name: str, catalog: Catalog) -> Iterator[Doubt]:
+    """Budgets in USD and `order: cheapest` need prices."""
+    pool = config.pools[name]
+    prices = {offer: _price(offer, pool, catalog, config.azure.location) for offer in pool.offers()}
+    unknown = ", ".join(dict.fromkeys(offer.size for offer, price in prices.items() if price is None))
+    budgets = _budgets(config, name)
+    if unknown and any(one.cost_per_hour is not None or one.cost_per_month is not None for _, one in budgets):
+        text = f"no known price in {config.azure.location} for {unknown}: a budget in USD holds, so these are never launched"
+        yield Doubt(f"{about}.sizes", f"{text}; give price_per_hour")
+    elif unknown and pool.order == "cheapest":
+        yield Doubt(
+            f"{about}.order", f"no known price in {config.azure.location} for {unknown}: tried last; give price_per_hour"
+        )
+    cheapest = min((price for price in prices.values() if price is not None), default=None)
+    for key, budget in budgets:
+        if budget.cost_per_hour is not None and cheapest is not None and cheapest > budget.cost_per_hour:
+            text = (
+                f"{budget.cost_per_hour:g} USD is less than one VM of pool {name} costs ({cheapest:g}): none is ever launched"
+            )
+            yield Doubt(f"{key}.cost_per_hour", text)
+
+
+def _price(offer: Offer, pool: Pool, catalog: Catalog, location: str) -> float | None:
+    """The most an offer costs; None: not known."""
+    limit = offer.max_price if offer.priority is Priority.SPOT and offer.max_price > 0 else None
+    return limit or pool.price_per_hour or catalog.price(offer.size, location)
+
+
+def _budgets(config: Config, name: str) -> list[tuple[str, Budget]]:
+    """The budgets that hold for a pool, each with its key."""
+    parts = [(f"partitions.{key}.budget", part.budget) for key, part in config.partitions.items() if name in part.pools]
+    return [(f"pools.{name}.budget", config.pools[name].budget), *parts, ("budget", config.budget)]
 
 
 def _check_options(about: str, partition: Partition) -> Iterator[Doubt]:

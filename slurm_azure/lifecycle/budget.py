@@ -75,7 +75,7 @@ class Demand:
     @classmethod
     def of(cls, pool: PoolPolicy, offer: Offer) -> Demand:
         """Of `offer` in `pool`."""
-        return cls(pool.name, offer.size, pool.cores.get(offer.size), pool.prices.get(offer))
+        return cls(pool.name, offer.size, pool.cores.get(offer.size) or None, pool.prices.get(offer))
 
 
 _NOTHING = Use()

@@ -14,11 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from slurm_azure.azure.catalog import Catalog, Size
 from slurm_azure.config import Config
 from slurm_azure.errors import ConfigError
+from slurm_azure.generate.doubts import find_doubts
 from slurm_azure.generate.slurm import Generated, generate
 from slurm_azure.hostlist import expand
-from slurm_azure.slurm.versions import Release
+from slurm_azure.slurm.versions import Release, traits
 from tests.support.configs import a_document
 from tests.support.sizes import a_catalog
 
@@ -66,7 +68,7 @@ def doubts_of(config: Config, release: Release = (22, 5)) -> str:
 
 def test_a_node_line_has_the_smallest_of_each_sizes_figures() -> None:
     """Nodes of a pool with several sizes are said to have what every one of them has at least."""
-    config = a_site({"sizes": ["Standard_D4s_v5", "Standard_F2s_v2"], "hardware": {}, "weight": 7})
+    config = a_site({"sizes": ["Standard_F2s_v2", "Standard_D4s_v5"], "hardware": {}, "weight": 7})
     assert words_of(made_of(config).include, "NodeName=az-hb") == {
         "NodeName": "az-hb-[1-200]",
         "CPUs": "2",
@@ -222,6 +224,18 @@ def test_every_line_of_slurm_conf_has_its_reason(release: Release) -> None:
         ({"hardware": {"sockets": 2, "threads_per_core": 2}}, "120 cores, 240 CPUs"),
         ({"hardware": {"memory_mib": 448 * 1024, "sockets": 2}}, "448 GiB"),
         ({"sizes": ["Standard_F2s_v2"], "gres": ["gpu:1"], "hardware": {}}, "1 GPUs, but Standard_F2s_v2 has 0"),
+        (
+            {"sizes": ["Standard_D4s_v5", "Standard_F2s_v2"], "hardware": {"memory_mib": 3000}},
+            "pools.hb.sizes: Standard_F2s_v2 has 2 vCPUs (1 cores), and Standard_D4s_v5 before it 4 (2 cores)",
+        ),
+        (
+            {"sizes": ["Standard_D4s_v5", "Standard_F2s_v2"], "hardware": {"cores_per_socket": 1}},
+            "pools.hb.sizes: Standard_F2s_v2 has 4 GiB, and Standard_D4s_v5 before it 15073 MiB for Slurm",
+        ),
+        (
+            {"sizes": ["Standard_ND96asr_v4", "Standard_HB120rs_v3"], "gres": ["gpu:8"], "hardware": {"memory_mib": 400_000}},
+            "8 GPUs, but Standard_HB120rs_v3 has 0",
+        ),
     ],
 )
 def test_what_would_make_nodes_unusable_is_a_mistake(pool: dict[str, Any], words: str) -> None:
@@ -243,10 +257,52 @@ def test_all_mistakes_are_told_at_once() -> None:
     assert len(caught.value.mistakes) == 4
 
 
-def test_an_unknown_size_with_hardware_is_fine() -> None:
-    """A size newer than our list needs figures, nothing more."""
+def test_an_unknown_size_with_hardware_is_doubtful() -> None:
+    """A size newer than our list needs figures, which nobody can check."""
     config = a_site({"sizes": ["Standard_Imaginary_v9"], "hardware": {"cores_per_socket": 8, "memory_mib": 30_000}})
     assert words_of(made_of(config).include, "NodeName=")["CPUs"] == "8"
+    assert "nobody checks that it has 8 CPUs and 30000 MiB" in doubts_of(config)
+
+
+def test_smaller_sizes_may_follow_if_the_site_says_what_all_have() -> None:
+    """`hardware:` and `gres:` that every size has at least: nothing is doubtful about the order of sizes then."""
+    hardware = {"cores_per_socket": 1, "threads_per_core": 2, "memory_mib": 3000}
+    assert doubts_of(a_site({"sizes": ["Standard_D4s_v5", "Standard_F2s_v2"], "hardware": hardware})) == ""
+
+
+def test_sizes_that_are_nearly_alike_go_together() -> None:
+    """A few GiB less than the first size has do no harm: its node line leaves room for them."""
+    rows = [("Standard_A", 456.0), ("Standard_B", 448.0)]
+    catalog = Catalog(Size(name, 120, 1, memory, 0, {}) for name, memory in rows)
+    config = a_site({"sizes": ["Standard_A", "Standard_B"], "hardware": {"sockets": 2}})
+    assert find_doubts(config, catalog, traits((24, 11))) == ()
+
+
+PRICED = Catalog([Size("Standard_F2s_v2", 2, 2, 4.0, 0, {"westeurope": 0.1}), Size("Standard_D4s_v5", 4, 2, 16.0, 0, {})])
+
+
+@pytest.mark.parametrize(
+    ("pool", "top", "partition", "words"),
+    [
+        ({}, {"cost_per_hour": 10.0}, {}, "pools.hb.sizes: no known price in westeurope for Standard_D4s_v5"),
+        ({}, {}, {"cost_per_month": 10.0}, "never launched; give price_per_hour"),
+        ({"price_per_hour": 0.2}, {"cost_per_hour": 10.0}, {}, ""),
+        ({"priority": "spot", "spot": {"max_price": 0.3}}, {"cost_per_hour": 10.0}, {}, ""),
+        ({"order": "cheapest"}, {"nodes": 3}, {}, "pools.hb.order: no known price in westeurope for Standard_D4s_v5"),
+        ({"price_per_hour": 0.2}, {}, {"cost_per_hour": 0.15}, "partitions.cloud.budget.cost_per_hour: 0.15 USD is less"),
+        ({}, {"nodes": 3, "cores": 9, "booting": 2}, {}, ""),
+    ],
+)
+def test_budgets_need_prices(pool: dict[str, Any], top: dict[str, Any], partition: dict[str, Any], words: str) -> None:
+    """What a budget in USD would keep from ever being launched is told before."""
+    sizes = ["Standard_F2s_v2", "Standard_D4s_v5"]
+    document = a_document(
+        pools={"hb": {"nodes": "n[1-2]", "sizes": sizes, "image": IMAGE, **pool}},
+        partitions={"cloud": {"pools": ["hb"], "budget": partition}},
+        budget=top,
+    )
+    found = "\n".join(map(str, find_doubts(Config.model_validate(document), PRICED, traits((24, 11)))))
+    assert (words in found) if words else (found == "")
 
 
 @pytest.mark.parametrize(
@@ -290,11 +346,17 @@ def test_a_plain_configuration_raises_no_doubt() -> None:
     st.sampled_from(RELEASES),
 )
 def test_no_size_is_ever_promised_more_than_it_has(sizes: list[str], count: int, release: Release) -> None:
-    """For any mix of sizes, on any release, each of them has at least the CPUs, cores and memory that Slurm is told."""
+    """For any mix of sizes, on any release, each of them has at least the CPUs, cores and memory that Slurm is told; and if a
+    later one is refused it has less than the first."""
     catalog = a_catalog()
     fewest = min(size.gpus for name in sizes if (size := catalog.size(name)) is not None)
     config = a_site({"nodes": f"n[1-{count}]", "sizes": sizes, "hardware": {}, "gres": [f"gpu:{fewest}"] if fewest else []})
-    words = words_of(made_of(config, release).include, "NodeName=")
+    try:
+        words = words_of(made_of(config, release).include, "NodeName=")
+    except ConfigError:
+        first, *later = (size for name in sizes if (size := catalog.size(name)) is not None)
+        assert any(size.vcpus < first.vcpus or size.cores < first.cores or size.memory_gib < first.memory_gib for size in later)
+        return
     for name in sizes:
         size = catalog.size(name)
         assert size is not None
