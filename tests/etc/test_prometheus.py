@@ -39,8 +39,8 @@ TESTS: list[dict[str, Any]] = load("slurm_azure_test.yml")["tests"]
 def a_scrape() -> bytes:
     """What /metrics gives with every kind of series in it."""
     metrics = Metrics("0.1.0", ["hb", "hc"])
-    budget = BudgetView(Level.SITE, "", BudgetKind.NODES, 1, 2)
-    metrics.show(ClusterState(budgets=[budget], cold={(PoolName("hb"), Offer("X")): True}))
+    budgets = [BudgetView(Level.SITE, "", kind, 1, 2) for kind in BudgetKind]
+    metrics.show(ClusterState(budgets=budgets, cold={(PoolName("hb"), Offer("X")): True}))
     metrics.count_request(RequestKind.RESUME, 5)
     metrics.count_failure("hb", Failure(FailureReason.QUOTA, ""))
     metrics.observe_boot([("mounts", 1.0)])
@@ -156,6 +156,12 @@ def test_the_runbook_has_a_section_for_each_alert_and_no_other() -> None:
     """The headings of the runbook are the alerts, in their order, so the links have somewhere to lead to."""
     titles = re.findall(r"^## (.+)$", RUNBOOK.read_text(), flags=re.MULTILINE)
     assert titles == [alert["alert"] for alert in ALERTS]
+
+
+def test_the_runbook_explains_every_reason() -> None:
+    """A person who reads a reason in `sinfo -R` finds it there, each once, and none that does not exist."""
+    _, _, text = RUNBOOK.read_text().partition("\n# Failure reasons\n")
+    assert re.findall(r"^\| `([a-z-]+)` \|", text, flags=re.MULTILINE) == list(FailureReason)
 
 
 @pytest.mark.parametrize("section", RUNBOOK.read_text().split("\n## ")[1:], ids=lambda text: text.splitlines()[0])
