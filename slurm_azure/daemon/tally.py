@@ -73,7 +73,7 @@ class Tally:
             self.metrics.count_joined(pool)
         if _new(before, after, "released_at"):
             self.metrics.count_release(pool, after.release_reason)
-        if _new(before, after, "gone_at"):
+        if _new(before, after, "gone_at") and after.deallocated_at is None:  # one that was kept took its time
             self._stage(pool, StageName.GONE, after.released_at, after.gone_at)
         if after.failure is not None and _new(before, after, "failure"):
             self.metrics.count_failure(pool, after.failure)

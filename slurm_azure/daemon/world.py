@@ -180,16 +180,19 @@ class World:
             absent_since=self.absent_since.get(live.vm_name) if live is not None else None,
             stray_since=self.stray_since.get(name),
             jobs=self.held_by.get(name, ()) if self.held_by is not None and self.jobs_at == self.slurm_at else None,
-            boot=_report(slurm, live),
+            boot=_report(slurm, live, self.last.get(name)),
             bare_since=self.bare_since.get(name),
             silent_since=self.silent_since.get(name),
             unknown_since=self.unknown_since.get(name),
         )
 
 
-def _report(slurm: SlurmNode | None, live: Launch | None) -> BootReport | None:
-    """What the node told of the boot of its live launch; what an earlier one told says nothing."""
+def _report(slurm: SlurmNode | None, live: Launch | None, last: Launch | None) -> BootReport | None:
+    """What the node told of the boot of its live launch; what an earlier one told says nothing. A VM that was kept tells the
+    launch it was made for, at each of its boots."""
     if slurm is None or live is None or not slurm.comment:
         return None
     report = parse_boot_report(slurm.comment)
-    return report if report is not None and report.launch == live.id else None
+    if report is None or (last is not None and last.vm_name == live.vm_name and last.boot == slurm.comment):
+        return None
+    return report if report.launch == live.id or live.vm_name == f"{live.node}-{report.launch}" else None
