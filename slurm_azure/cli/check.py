@@ -10,9 +10,9 @@ from pathlib import Path
 from slurm_azure.cli import release
 from slurm_azure.cli.context import Context
 from slurm_azure.cli.files import check_credential, check_hooks, check_state, hooks_folder
-from slurm_azure.cli.findings import Finding, Level, fail, ok, warn
+from slurm_azure.cli.findings import Finding, Level, Mistake, fail, mistake, ok, warn
 from slurm_azure.config import Config
-from slurm_azure.errors import PreflightError, RenderError
+from slurm_azure.errors import ConfigError, PreflightError, RenderError
 from slurm_azure.hostlist import expand
 from slurm_azure.slurm.versions import Release
 
@@ -27,7 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, context: Context) -> int:
-    """Print the findings; 0 if nothing fails, 1 if something does. Raises ConfigError (exit 78) with all its mistakes."""
+    """Print the findings; 0 if nothing fails, 78 if the configuration asks for what will not work, 1 if something else fails.
+
+    Raises ConfigError (exit 78) with all its mistakes.
+    """
     config = context.config()
     findings = [ok("configuration", f"{context.config_file} has no mistakes"), *_all(options, context, config)]
     if options.json:
@@ -36,6 +39,8 @@ def run(options: argparse.Namespace, context: Context) -> int:
         shown = [one for one in findings if not (context.quiet and one.level is Level.OK)]
         for one in shown:
             context.say(str(one))
+    if any(isinstance(one, Mistake) for one in findings):
+        return ConfigError.exit_code
     return 1 if any(one.level is Level.FAIL for one in findings) else 0
 
 
@@ -84,7 +89,7 @@ def _slurm(options: argparse.Namespace, context: Context, config: Config) -> Ite
     catalog = Catalog.load()
     doubts = find_doubts(config, catalog, traits(slurm))
     for doubt in doubts:
-        yield Finding(Level.FAIL if doubt.grave else Level.WARN, doubt.about, doubt.text)
+        yield mistake(doubt.about, doubt.text) if doubt.grave else warn(doubt.about, doubt.text)
     if any(doubt.grave for doubt in doubts):
         return
     yield ok("node lines", "fit what is known of the VM sizes")

@@ -27,6 +27,10 @@ class Finding:
         return f"{self.level:<4}  {self.about}: {self.text}" + (f"; {self.remedy}" if self.remedy else "")
 
 
+class Mistake(Finding):
+    """What will not work because of slurm-azure.yaml itself."""
+
+
 def ok(about: str, text: str) -> Finding:
     """All is well."""
     return Finding(Level.OK, about, text)
@@ -40,3 +44,8 @@ def warn(about: str, text: str, remedy: str = "") -> Finding:
 def fail(about: str, text: str, remedy: str) -> Finding:
     """It will not work."""
     return Finding(Level.FAIL, about, text, remedy)
+
+
+def mistake(about: str, text: str) -> Finding:
+    """slurm-azure.yaml says something that will not work; `about` is its key."""
+    return Mistake(Level.FAIL, about, text)

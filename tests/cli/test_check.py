@@ -77,12 +77,33 @@ def test_mistakes_of_the_configuration_end_it(site: Site) -> None:
 
 
 def test_node_lines_that_do_not_fit_fail(site: Site) -> None:
-    """What generate would refuse fails here, exit 1, and the rest is checked all the same."""
+    """What generate would refuse fails here with generate's exit code, and the rest is checked all the same."""
     site.configure(pools={"hb": {**a_document()["pools"]["hb"], "hardware": {"cores_per_socket": 64, "memory_mib": 1}}})
     ran = site.run("check", "--slurm", "24.11")
-    assert ran.code == 1
+    assert ran.code == site.run("generate", "--slurm", "24.11").code == 78
     assert levels(ran.out)["pools.hb.hardware"] == "FAIL"
     assert "hook resume" in levels(ran.out)
+
+
+def test_sizes_that_do_not_go_together_fail(site: Site) -> None:
+    """A later size with less than the first is named with its figures, unless the site says what all of them have."""
+    pool = {**a_document()["pools"]["hb"], "sizes": ["Standard_D4s_v5", "Standard_F2s_v2"]}
+    site.configure(pools={"hb": pool})
+    ran = site.run("check")
+    assert ran.code == 78
+    assert "FAIL  pools.hb.sizes: Standard_F2s_v2 has 2 vCPUs (1 cores), and Standard_D4s_v5 before it 4 (2 cores)" in ran.out
+    site.configure(pools={"hb": {**pool, "hardware": {"cores_per_socket": 1, "threads_per_core": 2, "memory_mib": 3000}}})
+    assert site.run("check").code == 0
+
+
+def test_a_budget_without_prices_is_a_warning(site: Site) -> None:
+    """A size without a known price would never be launched: told before, with the key to set."""
+    hardware = {"cores_per_socket": 1, "memory_mib": 1000}
+    pool = {**a_document()["pools"]["hb"], "sizes": ["Standard_Imaginary_v9"], "hardware": hardware}
+    site.configure(pools={"hb": pool}, budget={"cost_per_month": 500.0})
+    ran = site.run("check")
+    assert ran.code == 0
+    assert "WARN  pools.hb.sizes: no known price in westeurope for Standard_Imaginary_v9" in ran.out
 
 
 def test_a_template_that_does_not_render_fails(site: Site) -> None:
