@@ -108,7 +108,7 @@ class Loop:
             self.world.wish(taken.wishes)
             self._somebody_waits()
             self.tally.request(taken.request.kind, len(taken.wishes))
-            log.info("%s %s (request %s)", taken.request.kind.value, taken.request.nodes, taken.request.id)
+            log.info("%s %s (request %s)", taken.request.kind.value, taken.request.nodes[:1000], taken.request.id)
             if taken.strangers:
                 strangers = ",".join(taken.strangers)[:1000]
                 log.warning("request %s: not in any pool, left alone: %s", taken.request.id, strangers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from slurm_azure.lifecycle.effects import Ask, Create, Drop, Effect, Note
+from slurm_azure.lifecycle.effects import Ask, Create, Drop, Effect, Note, Save
 from slurm_azure.lifecycle.park import reusable
 from slurm_azure.lifecycle.record import Facts, NodeRecord
 from slurm_azure.model import REPLACED, Launch, Power, RequestKind, Wish
@@ -18,7 +18,8 @@ def launch(record: NodeRecord, facts: Facts) -> tuple[NodeRecord, list[Effect]]:
     if live is not None:
         if wish is not None:
             effects.append(Drop(wish))  # asked twice: one live launch is enough
-            record = record.without(wish)
+            live = _for_jobs_of(wish, live, effects)
+            record = record.without(wish).with_live(live)
         if live.accepted_at is None:
             effects.append(Create(live))
         return record, effects
@@ -34,6 +35,15 @@ def launch(record: NodeRecord, facts: Facts) -> tuple[NodeRecord, list[Effect]]:
         return record, effects
     effects.append(replace(_ask(record, wish, facts), kept=reusable(record, facts)))
     return record, effects
+
+
+def _for_jobs_of(wish: Wish, live: Launch, effects: list[Effect]) -> Launch:
+    """Slurm shows a node as powering up before its hook has run: a launch from that look learns from the request whom it is for."""
+    if live.jobs or live.joined_at is not None or not wish.jobs:
+        return live
+    known = replace(live, jobs=wish.jobs, request=wish.request)
+    effects.append(Save(known))
+    return known
 
 
 def _ask(record: NodeRecord, wish: Wish | None, facts: Facts) -> Ask:

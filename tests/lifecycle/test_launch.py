@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from slurm_azure.lifecycle.effects import Ask, Create, Drop, Effect
+from slurm_azure.lifecycle.effects import Ask, Create, Drop, Effect, Save
 from slurm_azure.lifecycle.launch import launch
-from slurm_azure.model import REPLACED, Failure, FailureReason, Power, RequestId
+from slurm_azure.model import REPLACED, Failure, FailureReason, Power, RequestId, RequestKind
 from tests.support.nodes import NODE, NOW, OFFER, POOL, a_launch, a_node, a_record, a_wish, facts
 
 
@@ -94,3 +94,13 @@ def test_a_replaced_launch_of_an_earlier_wake_up_is_not_followed() -> None:
     over = a_launch(released_at=NOW + 9, told_at=NOW + 9, release_reason=REPLACED, gone_at=NOW + 20)
     _, effects = launch(a_record(last=over, slurm=a_node(Power.WAKING)), facts(NOW + 5000, slurm_at=NOW + 5000))
     assert [(ask.attempt, ask.asked_at) for ask in asks(effects)] == [(1, NOW + 5000)]
+
+
+def test_a_launch_that_came_before_its_request_learns_whom_it_is_for() -> None:
+    """Slurm showed the node powering up before the hook's request was there: the request's jobs are the launch's."""
+    record, effects = launch(a_record(live=a_launch(), wishes=(a_wish(RequestKind.RESUME, NODE, NOW, 7),)), facts())
+    saved = [effect.launch for effect in effects if isinstance(effect, Save)]
+    assert [(one.jobs, one.request) for one in saved] == [((7,), RequestId("r1"))]
+    assert record.live == saved[0]
+    again = launch(a_record(live=saved[0], wishes=(a_wish(RequestKind.RESUME, NODE, NOW, 8),)), facts())
+    assert not [effect for effect in again[1] if isinstance(effect, Save)]
