@@ -13,6 +13,8 @@ from slurm_azure.cli import errors as cli_errors
 from slurm_azure.cli.main import COMMANDS, make_parser
 from slurm_azure.cli.timeline import What
 from slurm_azure.errors import SlurmAzureError
+from slurm_azure.lifecycle.offers import COOL_DOWNS
+from slurm_azure.model import Priority
 
 TEXT = (Path(__file__).parents[2] / "docs/commands.md").read_text()
 SECTIONS = {part.partition("\n")[0]: part for part in TEXT.split("\n## ")[1:]}
@@ -73,3 +75,19 @@ def test_every_exit_code_is_documented() -> None:
 def test_every_kind_of_entry_is_documented() -> None:
     """The words that `why --json` may use for `what`."""
     assert ", ".join(What) in SECTIONS["slurm-azure why"]
+
+
+def test_the_times_of_cool_downs_are_those_documented() -> None:
+    """docs/administration.md has a row for each reason, with its first and its longest time."""
+    text = (Path(__file__).parents[2] / "docs/administration.md").read_text()
+    rows = re.findall(
+        r"^\| `([a-z-]+)` \| (\d+) (min|h)(?: \(Spot: (\d+) min\))? \| (\d+) (min|h) \|$", text, flags=re.MULTILINE
+    )
+    unit = {"min": 60.0, "h": 3600.0}
+    documented = {
+        name: (int(first) * unit[of], int(spot or first) * unit["min" if spot else of], int(longest) * unit[at_most])
+        for name, first, of, spot, longest, at_most in rows
+    }
+    assert documented == {
+        reason.value: (times.first, times.of(Priority.SPOT)[0], times.longest) for reason, times in COOL_DOWNS.items()
+    }
