@@ -71,8 +71,18 @@ def complaint(what: str, outcome: Outcome) -> SchedulerError:
 def call(run: Run, argv: Sequence[str], environ: Mapping[str, str], timeout: float) -> Outcome:
     """Run a Slurm command that must succeed.
 
-    Raises SchedulerUnreachable if it cannot be run, takes longer than `timeout` seconds or does not reach slurmctld,
-    SchedulerRefused with Slurm's words otherwise.
+    Raises SchedulerUnreachable as `ask` does, SchedulerRefused with Slurm's words if it fails otherwise.
+    """
+    outcome = ask(run, argv, environ, timeout)
+    if outcome.code != 0:
+        raise complaint(Path(argv[0]).name, outcome)
+    return outcome
+
+
+def ask(run: Run, argv: Sequence[str], environ: Mapping[str, str], timeout: float) -> Outcome:
+    """Run a Slurm command whose failure is an answer too.
+
+    Raises SchedulerUnreachable if it cannot be run, takes longer than `timeout` seconds or does not reach slurmctld.
     """
     what = Path(argv[0]).name
     try:
@@ -85,7 +95,9 @@ def call(run: Run, argv: Sequence[str], environ: Mapping[str, str], timeout: flo
         remedy = "is slurm.bin_dir in slurm-azure.yaml right, and Slurm's client package installed?"
         raise SchedulerUnreachable(f"{argv[0]}: {error.strerror or error}: {remedy}") from None
     if outcome.code != 0:
-        raise complaint(what, outcome)
+        failure = complaint(what, outcome)
+        if isinstance(failure, SchedulerUnreachable):
+            raise failure
     return outcome
 
 

@@ -5,7 +5,7 @@ Measured with 10,300 nodes on Slurm 22.05: `scontrol show nodes` 0.08 s; JSON wo
 
 from __future__ import annotations
 
-import re
+import math
 import secrets
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -13,20 +13,18 @@ from pathlib import Path
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay, wait_random_exponential
 
-from slurm_azure.errors import HostlistError, SchedulerRefused, SchedulerUnreachable
-from slurm_azure.hostlist import expand, fold
+from slurm_azure.errors import SchedulerRefused, SchedulerUnreachable
+from slurm_azure.hostlist import fold
 from slurm_azure.model import NodeName, Power, SlurmNode
-from slurm_azure.slurm.command import ARGUMENT_LIMIT, Outcome, Run, call, environment, run_command
-from slurm_azure.slurm.scheduler import Job, Tell
-from slurm_azure.slurm.states import read_node
+from slurm_azure.slurm.command import ARGUMENT_LIMIT, Outcome, Run, ask, call, environment, run_command
+from slurm_azure.slurm.output import JOB_FORMAT, one_line, parse_jobs, parse_nodes, refused_jobs
+from slurm_azure.slurm.scheduler import Job, Tell, nodes_of
 from slurm_azure.slurm.versions import Release, parse_version
 
-REASON_LIMIT = 400
-"""Characters of a reason that are shown to Slurm."""
+JOBS_A_CALL = 500
+"""Jobs in one `scontrol update`, which asks slurmctld about one after the other."""
 
-_FIRST_FIELDS = ("CoresPerSocket=", "Arch=")
-_REASON = re.compile(r"\sReason=(.*?)(?: \[[^\[\]\s]*@[^\[\]\s]*\]|\s(?:Comment|Extra|InstanceId)=|\n|\Z)")
-_HOLDING = "CONFIGURING,RUNNING,SUSPENDED,COMPLETING,STOPPED,SIGNALING,RESIZING,STAGE_OUT"
+_LOOKED_AT = "PENDING,CONFIGURING,RUNNING,SUSPENDED,COMPLETING,STOPPED,SIGNALING,RESIZING,STAGE_OUT"
 
 
 class SlurmCommands:
@@ -70,14 +68,35 @@ class SlurmCommands:
         return refused
 
     def jobs(self, names: Collection[NodeName]) -> Sequence[Job]:
-        """Jobs that hold any of the named nodes."""
+        """Jobs that hold any of the named nodes, and all that are pending, by one `squeue`."""
         if not names:
             return []
-        # A job's name may hold any character, even line ends: only what could not be known beforehand separates safely.
         mark = self._nonce()
-        text = self._read("squeue", "--noheader", f"--states={_HOLDING}", "--all", "-o", f"{mark}%A|%T|%P|%N|%u|%j")
+        text = self._read("squeue", "--noheader", f"--states={_LOOKED_AT}", "--all", "-o", f"{mark}{JOB_FORMAT}")
         wanted = frozenset(names)
-        return [job for job in _parse_jobs(text, mark) if not wanted.isdisjoint(_expand(job.nodes))]
+        return [job for job in parse_jobs(text, mark) if job.state == "PENDING" or not wanted.isdisjoint(nodes_of(job))]
+
+    def tell_jobs(self, jobs: Collection[int], comment: str, delay: float = 0.0) -> Mapping[int, str]:
+        """Put `comment` on these jobs and hold back those that wait; returns those refused. See `Scheduler.tell_jobs`."""
+        refused: dict[int, str] = {}
+        ids = sorted(set(jobs))
+        for start in range(0, len(ids), JOBS_A_CALL):
+            batch = ids[start : start + JOBS_A_CALL]
+            refused |= self._update_jobs(batch, f"admincomment={one_line(comment)}")
+            there = [job for job in batch if job not in refused]
+            if delay > 0 and there:
+                # Refused for those that have started, which is as well.
+                self._update_jobs(there, f"starttime=now+{math.ceil(delay)}")
+        return refused
+
+    def _update_jobs(self, jobs: Sequence[int], change: str) -> dict[int, str]:
+        """One `scontrol update` of jobs; those that slurmctld refused, with its words. It goes through the whole list."""
+        outcome = self._retrying(ask, "scontrol", "update", f"jobid={','.join(map(str, jobs))}", change)
+        if outcome.code == 0:
+            return {}
+        complaints = (outcome.err + b"\n" + outcome.out).decode("utf-8", "replace")
+        found = {job: words for job, words in refused_jobs(complaints).items() if job in frozenset(jobs)}
+        return found or dict.fromkeys(jobs, one_line(complaints))
 
     def version(self) -> Release:
         """Slurm's release as (year, month)."""
@@ -94,6 +113,9 @@ class SlurmCommands:
             raise SchedulerUnreachable(f"{command}: {error}") from None
 
     def _call(self, command: str, *arguments: str) -> Outcome:
+        return self._retrying(call, command, *arguments)
+
+    def _retrying(self, how: Callable[..., Outcome], command: str, *arguments: str) -> Outcome:
         argv = (str(self._bin_dir / command), *arguments)
         retrying = Retrying(
             retry=retry_if_exception_type(SchedulerUnreachable),
@@ -102,7 +124,7 @@ class SlurmCommands:
             sleep=self._sleep,
             reraise=True,
         )
-        return retrying(call, self._run, argv, self._environ, self._timeout)
+        return retrying(how, self._run, argv, self._environ, self._timeout)
 
     def _update(self, what: Tell, batch: Sequence[NodeName], reason: str) -> str | None:
         """One `scontrol update`; None if slurmctld did it for all, else its words."""
@@ -118,9 +140,10 @@ class SlurmCommands:
     def _refused(self, what: Tell, batch: Sequence[NodeName], reason: str, words: str) -> dict[NodeName, str]:
         """Which nodes of a batch were refused.
 
-        slurmctld goes through the whole list, does what it can and reports one error (seen on 22.05, 24.11 and 26.05). A
-        second `resume` of what the first one resumed would be an error of its own: so only nodes that do not show what
-        they were told are told again, in halves, until the bad ones are alone.
+        slurmctld goes through the whole list, does what it can and reports one error; but at the first name it does not know
+        it stops (seen with 22.05.8 and 24.11.5). A second `resume` of what the first one resumed would be an error of its
+        own: so only nodes that do not show what they were told are told again: all of them if a name was unknown, else in
+        halves, until the bad ones are alone.
         """
         refused: dict[NodeName, str] = {}
         suspects = [(batch, words)]
@@ -128,44 +151,18 @@ class SlurmCommands:
         while suspects:
             batch, words = suspects.pop()
             states = self.nodes(batch)
-            refused |= {name: _UNKNOWN_NODE for name in batch if name not in states}
+            unknown = [name for name in batch if name not in states]
+            refused |= dict.fromkeys(unknown, _UNKNOWN_NODE)
             rest = [name for name in batch if name in states and not _heeded(what, states[name])]
-            if len(rest) <= 1 or calls >= _MOST_CALLS:
+            if not rest or calls >= _MOST_CALLS or (len(rest) == 1 and not unknown):
                 refused |= dict.fromkeys(rest, words)
                 continue
-            for half in (rest[: len(rest) // 2], rest[len(rest) // 2 :]):
+            for half in [rest] if unknown else (rest[: len(rest) // 2], rest[len(rest) // 2 :]):
                 calls += 1
                 again = self._update(what, half, reason)
                 if again is not None:
                     suspects.append((half, again))
         return refused
-
-
-def parse_nodes(text: str, wanted: Collection[str]) -> Iterator[SlurmNode]:
-    """The nodes of `scontrol --oneliner show nodes` whose names are `wanted`.
-
-    Values may hold blanks, `=` and line ends (Reason, Comment, Extra, OS): a record begins with a line of the fixed first
-    fields, its state stands before and its reason before any text that users of Slurm may set.
-    """
-    for record in f"\n{text}".split("\nNodeName=")[1:]:
-        name, _, fields = record.partition(" ")
-        if name not in wanted or not fields.startswith(_FIRST_FIELDS):
-            continue
-        end = fields.find(" ThreadsPerCore=")
-        start = fields.rfind(" State=", 0, end) + len(" State=")
-        if end >= start >= len(" State="):
-            reason = fields.find(" Reason=", end)
-            yield read_node(name, fields[start:end], "" if reason < 0 else _reason(fields[reason:]))
-
-
-def one_line(text: str) -> str:
-    """`text` as Slurm can show it: one printable line of at most REASON_LIMIT characters.
-
-    scontrol takes off double quotes around a whole value (and nothing else: it sees no shell), so there are none.
-    """
-    line = " ".join(text.replace('"', "'").split())
-    printable = "".join(char if char.isprintable() else "?" for char in line)
-    return printable if len(printable) <= REASON_LIMIT else printable[: REASON_LIMIT - 3] + "..."
 
 
 _UNKNOWN_NODE = "Invalid node name specified"
@@ -179,7 +176,7 @@ def _heeded(what: Tell, node: SlurmNode) -> bool:
             return node.down
         case Tell.DRAIN:
             return node.drained
-        case Tell.RESUME:
+        case Tell.RESUME | Tell.IDLE:
             return not (node.down or node.drained or "FAIL" in node.flags or node.power is Power.STOPPING)
         case Tell.POWER_UP:
             return node.power in (Power.WAKING, Power.UP) or "POWER_UP" in node.flags
@@ -199,25 +196,3 @@ def _batches(names: list[NodeName]) -> Iterator[list[NodeName]]:
     half = len(names) // 2
     yield from _batches(names[:half])
     yield from _batches(names[half:])
-
-
-def _reason(text: str) -> str:
-    """The reason at the start of ` Reason=...`, without who set it and when; `(null)` is none."""
-    match = _REASON.match(text)
-    reason = match[1].strip() if match else ""
-    return "" if reason == "(null)" else reason
-
-
-def _parse_jobs(text: str, mark: str) -> Iterator[Job]:
-    for record in text.split(mark)[1:]:
-        fields = record.split("|", 5)
-        if len(fields) == 6 and fields[0].isdecimal():
-            job_id, state, partition, nodes, user, name = fields
-            yield Job(int(job_id), one_line(name), user, partition, state, nodes)
-
-
-def _expand(hostlist: str) -> list[str]:
-    try:
-        return expand(hostlist)
-    except HostlistError:
-        return []

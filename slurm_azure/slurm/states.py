@@ -41,6 +41,11 @@ _OTHER_WORDS = {
 }
 """Other words for the same flags: older releases, sinfo's short and combined forms."""
 
+_LESS_THAN_CONFIGURED = ("Low RealMemory", "Low CPUs", "Low socket*core", "Low TmpDisk", "gres/")
+"""How the reasons begin that slurmctld gives nodes that register with less than their node line says: 22.05.8, 24.11.5 and
+26.05.5 say `Low RealMemory (reported:24105 < 90.00% of configured:100000)`, `Low socket*core*thread count, Low CPUs` and
+`gres/gpu count reported lower than configured (1 < 2)`, each with DRAIN and INVALID_REG, and requeue the node's job."""
+
 _BUSY = frozenset({"ALLOCATED", "MIXED", "COMPLETING"})
 
 _POWER: tuple[tuple[frozenset[str], frozenset[str], Power], ...] = (
@@ -72,10 +77,20 @@ def read_flags(words: Iterable[str]) -> tuple[Power, frozenset[str]]:
     return _read(tuple(words))
 
 
-def read_node(name: str, state: str, reason: str) -> SlurmNode:
-    """A node of the given `State=` text and reason."""
+def read_node(name: str, state: str, reason: str, comment: str = "") -> SlurmNode:
+    """A node of the given `State=` text, reason and comment."""
     power, flags = read_state(state)
-    return SlurmNode(NodeName(name), power, flags, reason)
+    if "DRAIN" in flags and reason.startswith(_LESS_THAN_CONFIGURED):
+        flags |= {"INVALID_REG"}  # 20.11 has no such flag
+    return SlurmNode(NodeName(name), power, flags, reason, comment)
+
+
+def registration_fault(node: SlurmNode) -> str | None:
+    """Why slurmctld did not take the node as it registered, in its own words: it has less memory, CPUs or GRES than its node
+    line says. Nothing but a power-down heals that (`resume` is refused). None: nothing of the kind."""
+    if "INVALID_REG" not in node.flags:
+        return None
+    return node.reason or "it registered with less than its node line says"
 
 
 @lru_cache(maxsize=1024)  # 10,000 nodes show a dozen different texts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -15,8 +16,9 @@ from slurm_azure.errors import SchedulerUnreachable
 from slurm_azure.hostlist import expand
 from slurm_azure.model import NodeName, Power
 from slurm_azure.slurm.command import ARGUMENT_LIMIT, Outcome, run_command
+from slurm_azure.slurm.output import TEXT_LIMIT, one_line, parse_nodes
 from slurm_azure.slurm.scheduler import Tell
-from slurm_azure.slurm.scontrol import REASON_LIMIT, SlurmCommands, one_line, parse_nodes
+from slurm_azure.slurm.scontrol import JOBS_A_CALL, SlurmCommands
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 RELEASES = ("22.05", "24.11", "26.05")
@@ -36,10 +38,12 @@ def replying(out: bytes = b"", err: bytes = b"", code: int = 0) -> Callable[[Seq
 
 
 class Slurmctld:
-    """Nodes behind scontrol: update goes through the whole list, does what it can and reports one error, as Slurm does."""
+    """Nodes behind scontrol: update goes through the list, does what it can and reports one error, as Slurm does; it
+    `stops` at a name it does not know, or not."""
 
-    def __init__(self, states: Mapping[str, str], refusing: Mapping[str, str] | None = None) -> None:
+    def __init__(self, states: Mapping[str, str], refusing: Mapping[str, str] | None = None, stops: bool = False) -> None:
         self.states = dict(states)
+        self.stops = stops
         self.refusing = dict(refusing or {})
         self.updates: list[list[str]] = []
 
@@ -53,6 +57,8 @@ class Slurmctld:
         error = ""
         for name in expand(given_values["nodename"]):
             error = self._change(name, given_values["state"]) or error
+            if self.stops and name not in self.states:
+                break
         return Outcome(1, b"", f"slurm_update error: {error}\n".encode()) if error else Outcome(0, b"", b"")
 
     def _change(self, name: str, what: str) -> str:
@@ -60,9 +66,11 @@ class Slurmctld:
             return "Invalid node name specified"
         if name in self.refusing:
             return self.refusing[name]
-        if what == "resume" and "DOWN+" not in self.states[name] and "DRAIN" not in self.states[name]:
+        if what in ("resume", "idle") and "DOWN+" not in self.states[name] and "DRAIN" not in self.states[name]:
             return "Invalid node state specified"
-        self.states[name] = {"down": "DOWN+CLOUD", "resume": "IDLE+CLOUD+POWERED_DOWN"}.get(what, "IDLE+CLOUD+POWERING_DOWN")
+        self.states[name] = {"down": "DOWN+CLOUD", "resume": "IDLE+CLOUD+POWERED_DOWN", "idle": "IDLE+CLOUD"}.get(
+            what, "IDLE+CLOUD+POWERING_DOWN"
+        )
         return ""
 
 
@@ -113,6 +121,36 @@ def test_reads_the_reason_alone(rest: str, reason: str) -> None:
     """Who set a reason and when, and what follows it, is not part of it."""
     (node,) = parse_nodes(RECORD.format(name="n1", state="DOWN", rest=rest), {"n1"})
     assert node.reason == reason
+
+
+REPORT = "slurm-azure boot=ok launch=1a seconds=1.2 stages=a:0.01,b:2 memory=7900 cpus=2"
+
+
+@pytest.mark.parametrize(
+    ("rest", "reason", "comment"),
+    [
+        (f"Reason=slurm-azure: t [root@2026-11-21T11:03:57] Comment={REPORT}", "slurm-azure: t", REPORT),
+        (f"Comment={REPORT}", "", REPORT),
+        (f"Reason=nobody set it Comment={REPORT} Extra=x", "nobody set it", REPORT),
+        ('Comment=a"b Reason=x [a@b] State=DOWN', "", 'a"b Reason=x [a@b] State=DOWN'),
+        ("Reason=x [a@b] Comment=(null) Extra=Comment=y", "x", ""),
+        ("Reason=x [a@b] Comment=two\nlines InstanceId=i-1", "x", "two\nlines"),
+        ("Reason=x [a@b] Extra=e", "x", ""),
+        ("", "", ""),
+    ],
+)
+def test_reads_the_comment_alone(rest: str, reason: str, comment: str) -> None:
+    """A node's comment is what somebody set, to its end; it is never taken for a reason, nor a reason's end for a comment."""
+    (node,) = parse_nodes(RECORD.format(name="n1", state="IDLE", rest=rest), {"n1"})
+    assert (node.reason, node.comment) == (reason, comment)
+
+
+@given(st.text(max_size=300).map(one_line).filter(lambda text: not re.search(r"(Extra|InstanceId|InstanceType)=", text)))
+def test_any_comment_comes_back_as_it_was_set(comment: str) -> None:
+    """Whatever a comment of one line says, it comes back, and the reason before it stays what it is."""
+    rest = f"Reason=slurm-azure: t [root@2026-11-21T11:03:57] Comment={comment} "
+    (node,) = parse_nodes(RECORD.format(name="n1", state="IDLE", rest=rest), {"n1"})
+    assert (node.reason, node.comment) == ("slurm-azure: t", "" if comment == "(null)" else comment)
 
 
 @given(st.text(max_size=300))
@@ -173,6 +211,16 @@ def test_unknown_nodes_stop_no_other() -> None:
     assert len(slurmctld.updates) == 1
 
 
+def test_an_update_that_stops_at_an_unknown_name_is_said_again() -> None:
+    """22.05 and 24.11 leave the nodes behind an unknown name as they are, even if it is a single one: they are told again."""
+    for known in (["b2"], expand("b[2-40]")):
+        slurmctld = Slurmctld({name: "IDLE+CLOUD" for name in known}, stops=True)
+        refused = SlurmCommands(Path("/b"), run=slurmctld).tell(Tell.DOWN, names("b1", *known), "slurm-azure: x")
+        assert refused == {"b1": "Invalid node name specified"}
+        assert set(slurmctld.states.values()) == {"DOWN+CLOUD"}
+        assert len(slurmctld.updates) == 2
+
+
 def test_refused_nodes_are_found_by_halving() -> None:
     """Of 200 nodes the two that slurmctld refuses are found with its words, in few calls."""
     slurmctld = Slurmctld(
@@ -226,9 +274,9 @@ def test_reasons_are_one_printable_line(text: str, shown: str) -> None:
 
 @given(st.text(max_size=3000))
 def test_reasons_are_bounded(text: str) -> None:
-    """Any text becomes at most REASON_LIMIT characters that can be encoded and shown."""
+    """Any text becomes at most TEXT_LIMIT characters that can be encoded and shown."""
     line = one_line(text)
-    assert len(line) <= REASON_LIMIT
+    assert len(line) <= TEXT_LIMIT
     assert line == "" or line.isprintable()
     line.encode()
 
@@ -348,3 +396,103 @@ def test_reads_ten_thousand_nodes_quickly() -> None:
     found = {node.name: node for node in parse_nodes(text, frozenset(expand("az-[1-10000]")))}
     assert len(found) == 10_000
     assert all(node.reason == f"slurm-azure: {name}" and node.power is Power.OFF for name, node in found.items())
+
+
+class Queue:
+    """Jobs behind `scontrol update jobid=`: it goes through the whole list and has a line for each one it refuses (words of
+    22.05.8, 24.11.5 and 26.05.5)."""
+
+    def __init__(self, waiting: Sequence[int] = (), running: Sequence[int] = (), over: Sequence[int] = ()) -> None:
+        self.waiting, self.running, self.over = set(waiting), set(running), set(over)
+        self.comments: dict[int, str] = {}
+        self.begins: dict[int, str] = {}
+        self.calls: list[list[str]] = []
+
+    def __call__(self, argv: Sequence[str], environ: Mapping[str, str], timeout: float) -> Outcome:
+        """Run `argv`."""
+        self.calls.append(list(argv))
+        values = dict(argument.split("=", 1) for argument in argv[2:])
+        lines = [self._change(int(job), values) for job in values["jobid"].split(",")]
+        err = "".join(f"{line}\n" for line in lines if line)
+        return Outcome(1 if err else 0, b"", err.encode())
+
+    def _change(self, job: int, values: Mapping[str, str]) -> str:
+        if job in self.over:
+            return f"Job has already finished for job {job}"
+        if job not in self.waiting | self.running:
+            return f"Invalid job id specified for job {job}"
+        if "starttime" in values and job in self.running:
+            return f"Job is no longer pending execution for job {job}"
+        if "admincomment" in values:
+            self.comments[job] = values["admincomment"]
+        if "starttime" in values:
+            self.begins[job] = values["starttime"]
+        return ""
+
+
+def test_tells_jobs_and_holds_back_those_that_wait() -> None:
+    """All that are there get the comment; those that wait are held back; jobs that are over or unknown are reported, and stop
+    no other; one that runs is none of these."""
+    queue = Queue(waiting=[1, 2], running=[3], over=[4])
+    refused = SlurmCommands(Path("/b"), run=queue).tell_jobs([1, 2, 3, 4, 9999], "slurm-azure: no room", 29.2)
+    assert refused == {4: "Job has already finished", 9999: "Invalid job id specified"}
+    assert queue.comments == dict.fromkeys([1, 2, 3], "slurm-azure: no room")
+    assert queue.begins == dict.fromkeys([1, 2], "now+30")
+    assert queue.calls[0] == ["/b/scontrol", "update", "jobid=1,2,3,4,9999", "admincomment=slurm-azure: no room"]
+    assert len(queue.calls) == 2
+
+
+def test_jobs_without_a_delay_are_only_commented() -> None:
+    """No delay, no start time; no job, no call."""
+    queue = Queue(waiting=[1])
+    slurm = SlurmCommands(Path("/b"), run=queue)
+    assert slurm.tell_jobs([1, 1], "x") == {}
+    assert slurm.tell_jobs([], "x", 60.0) == {}
+    assert queue.calls == [["/b/scontrol", "update", "jobid=1", "admincomment=x"]]
+
+
+def test_thousands_of_jobs_are_told_in_few_calls() -> None:
+    """2,000 jobs with the same text are four calls, each of which fits into an argument."""
+    queue = Queue(waiting=range(1, 2001))
+    assert SlurmCommands(Path("/b"), run=queue).tell_jobs(range(1, 2001), "x") == {}
+    assert len(queue.calls) == 2000 // JOBS_A_CALL
+    assert len(queue.comments) == 2000
+    assert max(len(argument) for argv in queue.calls for argument in argv) < ARGUMENT_LIMIT
+
+
+@given(st.text(max_size=600))
+def test_what_jobs_are_told_is_one_harmless_argument(text: str) -> None:
+    """Any text becomes one printable line without double quotes, in an argument of its own; nothing becomes another option."""
+    queue = Queue(waiting=[1])
+    SlurmCommands(Path("/b"), run=queue).tell_jobs([1], text, 5.0)
+    assert queue.comments == {1: one_line(text)}
+    assert [len(argv) for argv in queue.calls] == [4, 4]
+    assert '"' not in queue.comments[1]
+    assert len(queue.comments[1]) <= TEXT_LIMIT
+
+
+def test_a_refusal_without_a_job_is_everyones() -> None:
+    """Words that name no job (no right to do so) are reported for all that were told; nothing is taken for done."""
+    slurm = SlurmCommands(Path("/b"), run=replying(err=b"slurm_update error: Access/permission denied", code=1))
+    assert slurm.tell_jobs([1, 2], "x") == dict.fromkeys([1, 2], "slurm_update error: Access/permission denied")
+
+
+def test_jobs_are_not_refused_by_a_slurmctld_that_does_not_answer() -> None:
+    """Without an answer nothing is known of any job."""
+    silent = replying(err=b"slurm_update error: Unable to contact slurm controller (connect failure)", code=1)
+    with pytest.raises(SchedulerUnreachable):
+        SlurmCommands(Path("/b"), run=silent, sleep=lambda seconds: None).tell_jobs([1], "x")
+
+
+def test_pending_jobs_are_seen_with_those_that_hold_nodes() -> None:
+    """A job that waits again is in no node, and yet it is not gone; whoever asks for jobs learns of it in the same call."""
+    lines = ["@7|PENDING|cloud||alice|again", "@8|RUNNING|cloud|n[1-2]|bob|b", "@9|RUNNING|cloud|n9|bob|other"]
+    calls: list[Sequence[str]] = []
+
+    def run(argv: Sequence[str], environ: Mapping[str, str], timeout: float) -> Outcome:
+        calls.append(argv)
+        return Outcome(0, "\n".join(lines).encode(), b"")
+
+    found = SlurmCommands(Path("/b"), run=run, nonce=lambda: "@").jobs(names("n[1-3]"))
+    assert [(job.id, job.state, job.nodes) for job in found] == [(7, "PENDING", ""), (8, "RUNNING", "n[1-2]")]
+    assert len(calls) == 1

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slurm_azure.model import Power
-from slurm_azure.slurm.states import read_flags, read_node, read_state
+from slurm_azure.slurm.states import read_flags, read_node, read_state, registration_fault
 
 words = st.sampled_from(
     ["IDLE", "DOWN", "ALLOCATED", "CLOUD", "POWERED_DOWN", "POWERING_UP", "POWER_DOWN", "X#", "~", "", "é*"]
@@ -78,3 +78,34 @@ def test_any_text_has_a_power_state(text: str) -> None:
     power, flags = read_state(text)
     assert power in Power
     assert all(flag and flag == flag.strip().upper() for flag in flags)
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "Low RealMemory (reported:24105 < 90.00% of configured:100000)",
+        "Low socket*core*thread count, Low CPUs",
+        "gres/gpu count reported lower than configured (1 < 2)",
+    ],
+)
+def test_a_node_that_is_less_than_its_node_line_is_known_by_flag_or_reason(reason: str) -> None:
+    """22.05 to 26.05 show INVALID_REG (captured), 20.11 only DRAIN and the reason."""
+    for state in ("IDLE+CLOUD+DRAIN+INVALID_REG", "IDLE+CLOUD+DRAIN"):
+        assert registration_fault(read_node("n1", state, reason)) == reason
+    assert registration_fault(read_node("n1", "DOWN+CLOUD+DRAIN+INVALID_REG", "")) is not None
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        ("IDLE+CLOUD+DRAIN", "kernel update"),
+        (
+            "IDLE+CLOUD+POWERED_DOWN",
+            "Low RealMemory (reported:1 < 90.00% of configured:2)",
+        ),  # left over, and powered down since
+        ("IDLE+CLOUD", ""),
+    ],
+)
+def test_other_nodes_have_no_registration_fault(state: str, reason: str) -> None:
+    """An administrator's drain is none, nor is a reason that the power-down has outlived."""
+    assert registration_fault(read_node("n1", state, reason)) is None
