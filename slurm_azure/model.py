@@ -164,6 +164,11 @@ class Launch:
         return self.released_at is None and self.gone_at is None
 
     @property
+    def since(self) -> float:
+        """When the wake-up began that this launch serves."""
+        return self.planned_at if self.asked_at is None else self.asked_at
+
+    @property
     def stage(self) -> Stage:
         """The furthest stage that was observed."""
         moments = (

@@ -98,6 +98,11 @@ class Patience:
         self.tries.pop(key, None)
         self.not_before.pop(key, None)
 
+    def clear(self) -> None:
+        """Everything may be tried now."""
+        self.tries.clear()
+        self.not_before.clear()
+
     def prune(self, now: float) -> None:
         """Forget what has been due for an hour: nobody asked for it again."""
         for key in [key for key, at in self.not_before.items() if now - at > 3600]:
@@ -179,8 +184,7 @@ class Actor:
         """Older wake-ups before newer ones, the nodes of a job together: so that jobs become startable one after the other."""
 
         def rank(launch: Launch) -> tuple[float, int]:
-            asked_at = launch.planned_at if launch.asked_at is None else launch.asked_at
-            return asked_at, first[launch.jobs[:1]]
+            return launch.since, first[launch.jobs[:1]]
 
         first: dict[tuple[int, ...], int] = {}
         for launch in self.creates.values():
@@ -190,6 +194,11 @@ class Actor:
     def use(self, cloud: Cloud, scheduler: Scheduler) -> None:
         """Go on with other connections; calls under way end on the old ones."""
         self.cloud, self.scheduler = cloud, scheduler
+
+    def start_anew(self) -> None:
+        """Whatever waited for a moment may be tried now."""
+        self.patience.clear()
+        self.next_token = dict.fromkeys(Call, 0.0)
 
     def keep_only(self, live: Callable[[Launch], bool]) -> None:
         """Forget queued creates and starts that nobody wants any more."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from slurm_azure.daemon.loop import Loop
 from slurm_azure.daemon.orders import Orders
 from slurm_azure.daemon.settings import Settings, make_settings
 from slurm_azure.daemon.spool import Spool
+from slurm_azure.daemon.steady import Steady
 from slurm_azure.daemon.tally import Tally
 from slurm_azure.hostlist import expand
 from slurm_azure.journal import Journal
@@ -61,10 +61,11 @@ def assemble(
     new_id: Callable[[], str],
     cloud: Cloud | None = None,
     scheduler: Scheduler | None = None,
-    clock: Callable[[], float] = time.time,
+    clock: Callable[[], float] | None = None,
 ) -> Parts:
     """A daemon for `config`, ready to turn. `state` and `run` are its folders; Cloud and Scheduler are the real ones
     unless given. Raises ConfigError, JournalError and what the parts raise."""
+    clock = clock or Steady()
     journal = Journal.open(state / "journal.db")
     bell = Bell(run / "wake")
     calls = Calls(bell, clock, config.limits.calls_at_once)

@@ -16,6 +16,8 @@ from slurm_azure.daemon.observe import moving, next_list, next_slurm_look
 from slurm_azure.daemon.orders import Orders
 from slurm_azure.daemon.settings import Settings
 from slurm_azure.daemon.spool import Spool
+from slurm_azure.daemon.steady import Steady
+from slurm_azure.daemon.sweeping import Sweeping
 from slurm_azure.daemon.tally import Tally
 from slurm_azure.daemon.world import World
 from slurm_azure.errors import JournalError, Throttled
@@ -50,17 +52,19 @@ class Loop:
         actor: Actor,
         calls: Calls,
         tally: Tally,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float],
         *,
         new_id: Callable[[], str],
     ) -> None:
         self.settings, self.journal, self.spool, self.orders = settings, journal, spool, orders
         self.actor, self.calls, self.tally = actor, calls, tally
         self.clock, self.new_id = clock, new_id
-        self.world = World.load(journal, dict(settings.pool_of))
+        self.world = World.load(journal, dict(settings.pool_of), clock())
         self.world.site = load_site(journal, clock())
         self.memory = Memory(self.world, tally)
         self.endings = Endings(self.memory, actor, tally, lambda: self.settings.policy.delete_retry)
+        say = self.endings.complain, self.endings.well_again
+        self.sweeping = Sweeping(actor, calls, self.memory, tally, *say, now=clock())
         self.looking: set[str] = set()
         self.month = month_of(clock())
         self.not_before = {"nodes": 0.0, "list": 0.0}
@@ -83,7 +87,8 @@ class Loop:
             log.error("%s", error)
             return 5.0
         self._look(now)
-        due = min(self._pump(now), self._next_round() - now, self.next_list - now, self.next_slurm - now)
+        sweep = self.sweeping.turn(now, self.settings.config.limits.sweep_interval, self.settings.policy.list_lag)
+        due = min(self._pump(now), sweep, self._next_round() - now, self.next_list - now, self.next_slurm - now)
         return max(0.0, min(due, WRITE_WITHIN) if self.memory.unwritten else due)
 
     def record_only(self) -> None:
@@ -125,7 +130,8 @@ class Loop:
 
     def _collect(self, now: float) -> None:
         for result in self.calls.results():
-            if not self.endings.take(result, now):
+            self.sweeping.heard(result, now)
+            if not self.endings.take(result, now) and not self.sweeping.take(result, now):
                 {"list": self._listed, "nodes": self._saw_slurm}[result.kind](result, now)
 
     def _listed(self, result: Result, now: float) -> None:
@@ -185,6 +191,8 @@ class Loop:
         self._plan_looks(now)
         if now - self.last_prune > PRUNE:
             self._prune(now)
+        if isinstance(self.clock, Steady) and not any(world.unfinished()) and self.clock.set_right():
+            self._start_anew()
         self.round_seconds = time.perf_counter() - start
         self.tally.round_done(world, self.settings, len(self.spool.waiting()), self.round_seconds, decision.facts)
 
@@ -234,6 +242,12 @@ class Loop:
         if month != self.month:
             self.month = month
             self.world.site = replace(self.world.site, spent=self.journal.spent(month))
+
+    def _start_anew(self) -> None:
+        """The clock was set: what was to be done at some moment is due now."""
+        self.actor.start_anew()
+        self.not_before = dict.fromkeys(self.not_before, 0.0)
+        self.next_list = self.next_slurm = self.last_round = self.last_prune = self.last_commit = 0.0
 
     def _prune(self, now: float) -> None:
         self.last_prune = now

@@ -12,7 +12,7 @@ from slurm_azure.journal import Event, Journal
 from slurm_azure.lifecycle.effects import Cool, Effect, Note, Save, SaveBreaker, SaveTrouble, Warm
 from slurm_azure.lifecycle.record import Site
 from slurm_azure.lifecycle.spending import month_of, spending_of
-from slurm_azure.model import Launch, NodeName
+from slurm_azure.model import CoolDown, Launch, NodeName
 
 log = logging.getLogger(__name__)
 
@@ -78,9 +78,15 @@ class Memory:
 def load_site(journal: Journal, now: float) -> Site:
     """What the journal has of the whole site."""
     return Site(
-        cool_downs={cold.key: cold for cold in journal.cool_downs()},
+        cool_downs={cold.key: _begun(cold, now) for cold in journal.cool_downs()},
         breakers={breaker.pool: breaker for breaker in journal.breakers()},
         pauses={pause.pool: pause for pause in journal.pauses()},
         troubles={trouble.job: trouble for trouble in journal.troubles()},
         spent=journal.spent(month_of(now)),
     )
+
+
+def _begun(cold: CoolDown, now: float) -> CoolDown:
+    """A cool-down that begins ahead of now (the machine's clock was set back) begins now."""
+    ahead = max(0.0, cold.since - now)
+    return replace(cold, since=cold.since - ahead, until=cold.until - ahead)

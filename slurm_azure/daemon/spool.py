@@ -35,6 +35,7 @@ class Spool:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._looked: float | None = None
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
 
     def waiting(self) -> list[str]:
@@ -45,12 +46,13 @@ class Spool:
         """Move what waits into the journal: one commit, then the files go. A crash between the two costs nothing,
         because the journal knows each file's name. Raises JournalError; then all files stay."""
         names = self.waiting()[:MOST_AT_ONCE]
+        looked, self._looked = self._looked, now
         if not names:
             return
         taken: list[Taken] = []
         with journal.writing():
             for name in names:
-                one = self._read(name, pool_of, now)
+                one = self._read(name, pool_of, looked, now)
                 if one is not None and journal.take_in(one.request, one.wishes):
                     taken.append(one)
         for name in names:
@@ -58,11 +60,15 @@ class Spool:
                 (self.folder / name).unlink()
         yield from taken
 
-    def _read(self, name: str, pool_of: dict[NodeName, PoolName], now: float) -> Taken | None:
-        """One file; what is not a request of ours is set aside under another name, for a person to look at."""
+    def _read(self, name: str, pool_of: dict[NodeName, PoolName], looked: float | None, now: float) -> Taken | None:
+        """One file; what is not a request of ours is set aside under another name, for a person to look at.
+
+        It was written after the last look: that holds even if the machine's clock, which its time is from, was set meanwhile.
+        """
         path = self.folder / name
         try:
             kind, at, nodes, resume_file = read(path.read_bytes())
+            at = min(max(at, looked or 0.0), now)
             return understand(RequestId(name.removesuffix(SUFFIX)), kind, at, nodes, resume_file, pool_of, now)
         except (NotARequest, OSError, ValueError) as error:
             log.error("spool file %s set aside as .unreadable: %s", name, error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 
 from slurm_azure.journal import Journal
 from slurm_azure.lifecycle.decide import Cluster
@@ -40,16 +40,17 @@ class World:
     site: Site = field(default_factory=Site)
 
     @classmethod
-    def load(cls, journal: Journal, pool_of: dict[NodeName, PoolName]) -> World:
-        """What the journal knows. A create call may have been under way when the daemon ended, so that of every
-        unfinished launch counts as sent."""
+    def load(cls, journal: Journal, pool_of: dict[NodeName, PoolName], now: float) -> World:
+        """What the journal knows at `now`. A create call may have been under way when the daemon ended, so that of every
+        unfinished launch counts as sent. What lies ahead (the machine's clock was set back) counts as just now."""
         world = cls(pool_of)
         for launch in journal.last_of_each_node():
-            world.last[launch.node] = launch
+            world.last[launch.node] = _not_after(launch, now)
         for launch in journal.unfinished():
-            world.put(launch if launch.sent_at is not None else replace(launch, sent_at=launch.planned_at))
+            sent = launch if launch.sent_at is not None else replace(launch, sent_at=launch.planned_at)
+            world.put(_not_after(sent, now))
         for wish in journal.wishes():
-            world.wishes.setdefault(wish.node, []).append(wish)
+            world.wishes.setdefault(wish.node, []).append(replace(wish, at=min(wish.at, now)))
         return world
 
     def put(self, launch: Launch) -> None:
@@ -95,7 +96,7 @@ class World:
             self.wishes.pop(wish.node, None)
 
     def see_slurm(self, nodes: Mapping[NodeName, SlurmNode], begun: float) -> None:
-        """A whole answer of Slurm, asked for at `begun`: of all nodes of pools, and all that have a live launch (`asked_of`)."""
+        """A whole answer of Slurm, asked for at `begun`: of all nodes that it is asked of (`asked_of`)."""
         self.slurm, self.slurm_at = nodes, begun
         silent = (name for name in self.live if (node := nodes.get(name)) is not None and is_silent(node))
         self.silent_since = {name: self.silent_since.get(name, begun) for name in silent}
@@ -185,6 +186,15 @@ class World:
             silent_since=self.silent_since.get(name),
             unknown_since=self.unknown_since.get(name),
         )
+
+
+_MOMENTS = tuple(one.name for one in fields(Launch) if one.name.endswith("_at"))
+
+
+def _not_after(launch: Launch, now: float) -> Launch:
+    """The launch with no moment ahead of `now`."""
+    ahead = {name: now for name in _MOMENTS if (getattr(launch, name) or now) > now}
+    return replace(launch, **ahead) if ahead else launch  # type: ignore[arg-type]
 
 
 def _report(slurm: SlurmNode | None, live: Launch | None, last: Launch | None) -> BootReport | None:

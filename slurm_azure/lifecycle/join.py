@@ -103,7 +103,7 @@ def _too_late(record: NodeRecord, live: Launch, facts: Facts) -> Failure | None:
     pool = record.pool
     if pool is None:
         return None
-    now, asked_at = facts.now, live.planned_at if live.asked_at is None else live.asked_at
+    now, asked_at = facts.now, live.since
     stage = live.stage.value
     if now > latest(pool, asked_at):
         return _late(f"not joined {now - asked_at:.0f} s after it was asked for (last seen: {stage})")

@@ -53,8 +53,7 @@ def _ask(record: NodeRecord, wish: Wish | None, facts: Facts) -> Ask:
         return Ask(record.node, pool, wish.at, wish, wish.request, wish.jobs)
     if before is None:
         return Ask(record.node, pool, facts.now, jobs=record.jobs or ())
-    asked_at = before.planned_at if before.asked_at is None else before.asked_at
-    return Ask(record.node, pool, asked_at, wish, before.request, before.jobs, before.attempt + 1, before.offer)
+    return Ask(record.node, pool, before.since, wish, before.request, before.jobs, before.attempt + 1, before.offer)
 
 
 def _replaced(record: NodeRecord, facts: Facts) -> Launch | None:
@@ -63,14 +62,15 @@ def _replaced(record: NodeRecord, facts: Facts) -> Launch | None:
     newest = max(known, key=lambda launch: launch.planned_at, default=None)
     if newest is None or newest.release_reason != REPLACED or record.pool is None:
         return None
-    asked_at = newest.planned_at if newest.asked_at is None else newest.asked_at
-    return newest if facts.now - asked_at <= record.pool.resume_timeout else None
+    return newest if facts.now - newest.since <= record.pool.resume_timeout else None
 
 
 def _wanted(record: NodeRecord, wish: Wish | None, facts: Facts) -> bool:
     if wish is not None and not _stale(record, wish, facts):
         return True
-    slurm = record.slurm
+    before, slurm = _replaced(record, facts), record.slurm
+    if before is not None and (facts.slurm_at is None or facts.slurm_at <= before.since):
+        return True  # Slurm has not been seen since it asked: nothing has changed for it
     if slurm is None or slurm.power is not Power.WAKING or slurm.down:
         return False
     # A look at Slurm from before the last launch was let go would show what that one was for, and serve it twice.

@@ -46,11 +46,10 @@ def _may_follow(record: NodeRecord, launch: Launch, failure: Failure, facts: Fac
         return False
     if launch.pool != pool.name or (failure.scope is Scope.LAUNCH and launch.attempt >= pool.attempts):
         return False  # what is wider cools down, and so is not met again
-    asked_at = launch.planned_at if launch.asked_at is None else launch.asked_at
-    looked_since = facts.slurm_at is not None and facts.slurm_at > asked_at  # before that, the node was off
+    looked_since = facts.slurm_at is not None and facts.slurm_at > launch.since  # before that, the node was off
     if looked_since and slurm is not None and (slurm.power is not Power.WAKING or slurm.down):
         return False  # nobody waits for it
-    if latest(pool, asked_at) - facts.now < pool.boot_deadline / 2:
+    if latest(pool, launch.since) - facts.now < pool.boot_deadline / 2:
         return False
     return _another_is_warm(pool, launch, failure, facts)
 

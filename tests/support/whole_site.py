@@ -17,11 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from slurm_azure.azure.cloud import Cloud
 from slurm_azure.azure.compute import AzureCompute
 from slurm_azure.azure.credential import make_credential
 from slurm_azure.azure.limits import Limits
 from slurm_azure.config import Config
 from slurm_azure.daemon.assemble import Parts, assemble, settings_of
+from slurm_azure.daemon.steady import Steady
 from slurm_azure.intake import accept
 from slurm_azure.journal import Journal
 from slurm_azure.model import Launch
@@ -92,7 +94,7 @@ class Site:
         self._running_since: dict[str, float] = {}
         self._boots: Counter[str] = Counter()
         self._reported: set[str] = set()
-        self._retired: list[Parts] = []
+        self._clouds: list[Cloud] = []
         self._over = threading.Event()
         self.parts = self._assemble()
         self._thread = self._serve()
@@ -103,17 +105,20 @@ class Site:
         """The configuration, as the document says it now."""
         return a_config(azure=config_for(self.azure).azure.model_dump(mode="json"), **self.document)
 
-    def _assemble(self) -> Parts:
-        config, clock = self.config(), self.clock
-        cloud = AzureCompute(
+    def _cloud(self, config: Config) -> AzureCompute:
+        clock = self.clock
+        return AzureCompute(
             config,
             make_credential(config.azure, clock.now),
             Limits(config.limits.requests, clock.now),
             sleep=clock.sleep_for,
             read_timeout=READ_TIMEOUT / clock.factor,
         )
+
+    def _assemble(self) -> Parts:
+        config = self.config()
         new_id = lambda: f"{next(self._ids):04x}"  # noqa: E731
-        return assemble(config, self.folder, self.folder, new_id, cloud, self.slurm, lambda: clock.now() + self.skew)
+        return assemble(config, self.folder, self.folder, new_id, self._cloud(config), self.slurm, self._daemons_clock())
 
     def _serve(self) -> threading.Thread:
         self._over.clear()
@@ -133,7 +138,7 @@ class Site:
         self.parts.bell.ring()
         self._thread.join(20)
         self.parts.close()
-        self._retired.append(self.parts)
+        self._clouds.append(self.parts.actor.cloud)
 
     def start(self) -> None:
         """The daemon starts again."""
@@ -143,25 +148,32 @@ class Site:
     def reload(self, **document: Any) -> None:
         """Go on with other top-level keys, as after SIGHUP."""
         self.document |= document
-        settings = settings_of(self.config())
+        config = self.config()
+        settings = settings_of(config)
         self._over.set()
         self.parts.bell.ring()
         self._thread.join(20)
         self.parts.loop.reload(settings)
+        self._clouds.append(self.parts.actor.cloud)
+        self.parts.actor.use(self._cloud(config), self.slurm)
         self._thread = self._serve()
 
     def close(self) -> None:
         """End it all."""
         if self._thread.is_alive():
             self.kill()
-        for parts in self._retired:
-            parts.actor.cloud.close()
+        for cloud in self._clouds:
+            cloud.close()
 
     # what happens
 
+    def _daemons_clock(self) -> Steady:
+        """What the daemon makes of the machine's clock, which `skew` has set."""
+        return Steady(lambda: self.clock.now() + self.skew, self.clock.now)
+
     def hook(self, kind: str, nodes: str, resume_file: bytes = b"") -> None:
         """What a hook of slurmctld leaves in the spool, and its wake-up."""
-        at = int(self.clock.now() * 1e9) + next(self._requests)
+        at = int((self.clock.now() + self.skew) * 1e9) + next(self._requests)
         accept(str(self.folder / "spool"), kind, os.fsencode(nodes), resume_file, at)
         self.parts.bell.ring()
 
