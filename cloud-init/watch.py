@@ -9,7 +9,7 @@ import fcntl
 import os
 import subprocess
 import sys
-from typing import List
+from typing import Callable, List
 
 from slurm_node.metadata import Metadata
 from slurm_node.node import read_node
@@ -17,9 +17,8 @@ from slurm_node.scontrol import RUN
 from slurm_node.system import has_systemd, run, say
 from slurm_node.watcher import Watcher
 
-LOCK = RUN + "/watch.lock"
 LOG = "/var/log/slurm-azure-watch.log"
-UNIT = ["systemd-run", "--unit=slurm-azure-watch", "--no-block", "--property=Restart=always", "--property=RestartSec=2"]
+UNIT = ["systemd-run", "--unit=slurm-azure-watch", "--no-block", "--property=Restart=always", "--property=RestartSec=3"]
 
 
 def start() -> None:
@@ -43,21 +42,32 @@ def spare_from_oom() -> None:
         pass
 
 
-def main(arguments: List[str]) -> int:
-    """Watch for ever, or see to it that somebody does."""
-    if arguments == ["--start"]:
-        start()
-        return 0
-    os.makedirs(RUN, exist_ok=True)
-    with open(LOCK, "w", encoding="ascii") as lock:
+def watch() -> None:
+    """For ever."""
+    spare_from_oom()
+    node = read_node()
+    Watcher(node, Metadata(node.imds)).run()
+
+
+def alone(work: Callable[[], None], folder: str = RUN) -> bool:
+    """Do it unless somebody does it already, which is False."""
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, "watch.lock"), "w", encoding="ascii") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             say("there is a watcher already")
-            return 0
-        spare_from_oom()
-        node = read_node()
-        Watcher(node, Metadata(node.imds)).run()
+            return False
+        work()
+    return True
+
+
+def main(arguments: List[str]) -> int:
+    """Watch for ever, or see to it that somebody does."""
+    if arguments == ["--start"]:
+        start()
+    else:
+        alone(watch)
     return 0
 
 

@@ -3,7 +3,7 @@
 import http.client
 import json
 import urllib.parse
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 COMPUTE = "/metadata/instance/compute?api-version=2021-02-01"
 EVENTS = "/metadata/scheduledevents?api-version=2020-07-01"
@@ -17,11 +17,12 @@ class NoAnswer(Exception):
 
 
 class Metadata:
-    """The service at `base`, an http URL."""
+    """The service at `base`, an http URL. `connect` makes a connection to it."""
 
-    def __init__(self, base: str) -> None:
+    def __init__(self, base: str, connect: Callable[..., http.client.HTTPConnection] = http.client.HTTPConnection) -> None:
         parts = urllib.parse.urlsplit(base)
         self._address = (parts.hostname or "", parts.port or 80)
+        self._connect = connect
         self._connection: Optional[http.client.HTTPConnection] = None
         self._enabled = False
 
@@ -60,18 +61,18 @@ class Metadata:
         try:
             return self._exchange(method, path, timeout, body)
         except (OSError, http.client.HTTPException) as error:
-            self._close()
+            self.close()
             if not used:
                 raise NoAnswer(f"{type(error).__name__}: {error}") from None
         try:  # the service may close a connection that it kept open so far: that is no answer yet
             return self._exchange(method, path, timeout, body)
         except (OSError, http.client.HTTPException) as error:
-            self._close()
+            self.close()
             raise NoAnswer(f"{type(error).__name__}: {error}") from None
 
     def _exchange(self, method: str, path: str, timeout: float, body: Optional[str]) -> Tuple[int, bytes]:
         if self._connection is None:
-            self._connection = http.client.HTTPConnection(*self._address, timeout=timeout)
+            self._connection = self._connect(*self._address, timeout=timeout)
         self._connection.timeout = timeout
         if self._connection.sock is not None:
             self._connection.sock.settimeout(timeout)
@@ -79,7 +80,8 @@ class Metadata:
         with self._connection.getresponse() as reply:
             return reply.status, reply.read(1 << 20)
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Close the connection; the next request opens another."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None

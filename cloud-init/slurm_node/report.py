@@ -6,7 +6,7 @@ through restarts and power saving, and shows it as it is: hence one line, and th
 
 import os
 import re
-from typing import Tuple
+from typing import Callable, Tuple
 
 from slurm_node.node import Node
 from slurm_node.outcome import Outcome, uptime
@@ -17,14 +17,14 @@ LIMIT = 900
 _MIB = 1 << 20
 
 
-def report_success(node: Node, outcome: Outcome) -> None:
+def report_success(node: Node, outcome: Outcome, tell: Callable[..., bool] = tell) -> None:
     """One more word to slurmctld, which knows by slurmd's registration already: a node that joined stays one without it."""
     say(f"node {node.name} joined {uptime():.1f} s after its boot")
     if not tell(node, "comment=" + boot_report(outcome)):
         say("the boot report is lost; the node serves without it")
 
 
-def report_failure(node: Node, outcome: Outcome) -> None:
+def report_failure(node: Node, outcome: Outcome, tell: Callable[..., bool] = tell) -> None:
     """Whether the node is tried again or set down is the daemon's decision; if it cannot be asked, the node goes down by
     itself, so that its jobs are requeued now."""
     if not tell(node, "comment=" + boot_report(outcome)):

@@ -2,7 +2,7 @@
 
 import os
 import time
-from typing import List, Tuple
+from typing import List, Sequence, Tuple
 
 from slurm_node.node import Node
 from slurm_node.outcome import Outcome, Patience
@@ -44,12 +44,12 @@ def update_node(node: Node, *changes: str, timeout: float = TELL_TIMEOUT) -> Tup
     return slurm(["scontrol", "update", f"nodename={node.name}", *changes], timeout)
 
 
-def tell(node: Node, *changes: str) -> bool:
+def tell(node: Node, *changes: str, config: str = CONFIG, pauses: Sequence[float] = TELL_PAUSES) -> bool:
     """Change what slurmctld has of this node, with some patience. False = slurmctld could not be told."""
-    if not os.path.exists(CONFIG):
+    if not os.path.exists(config):
         say("slurmctld cannot be told: munge does not run yet")
         return False
-    for pause in TELL_PAUSES:
+    for pause in pauses:
         code, output = update_node(node, *changes)
         if code == 0:
             return True

@@ -20,15 +20,14 @@ from slurm_node.report import boot_report
 from slurm_node.scontrol import CONFIG, EVICTED, EVICTED_CAUSE, JOINING, RUN, slurm, update_node
 from slurm_node.system import say, say_on_console, write_file
 
-STATE = RUN + "/events.json"
-
 POLL, LONGEST_PAUSE = 1.0, 5.0
 SPREAD = 1.0
 """Seconds over which VMs that hear of their end together come to slurmctld."""
 
 
 class Watcher:
-    """The events of one VM. Clock, sleep and chance are arguments; the clock is time of day, as NotBefore is."""
+    """The events of one VM. Clock, sleep and chance are arguments; the clock is time of day, as NotBefore is. `folder` is where
+    join.py and we leave what the other has to know; `tell` says a line where an administrator looks."""
 
     def __init__(
         self,
@@ -37,11 +36,17 @@ class Watcher:
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
         chance: Callable[[], float] = random.random,
+        folder: str = RUN,
+        tell: Callable[[str], None] = say_on_console,
     ) -> None:
         self._node, self._metadata = node, metadata
         self._clock, self._sleep, self._chance = clock, sleep, chance
+        self._tell = tell
+        self._state, self._evicted, self._joining, self._config = (
+            os.path.join(folder, os.path.basename(file)) for file in ("events.json", EVICTED, JOINING, CONFIG)
+        )
         self._vm, self._launch = "", node.launch
-        self._handlings = _load()
+        self._handlings = _load(self._state)
         self._failures = 0
         self._trouble = ""
         self._acts: Dict[str, Callable[[Handling], Handling]] = {
@@ -83,7 +88,7 @@ class Watcher:
         if shown is not None:
             self._handlings = {key: one for key, one in self._handlings.items() if key in shown or one.stage != events.DONE}
         if self._handlings != before:
-            _save(self._handlings)
+            _save(self._state, self._handlings)
 
     def _ask(self) -> Optional[List[Event]]:
         """The events of this VM; None if that is not known."""
@@ -104,14 +109,14 @@ class Watcher:
         if known is None:
             when = "now" if event.not_before is None else time.strftime("%H:%M:%SZ", time.gmtime(event.not_before))
             acted = event.kind in events.ACTED_UPON
-            say_on_console(f"Azure announces {event.kind}, {when}" + ("" if acted else ": nothing to be done"))
+            self._tell(f"Azure announces {event.kind}, {when}" + ("" if acted else ": nothing to be done"))
             known = events.begin(event, self._clock())
         self._handlings[event.id] = events.follow(known, event, self._clock())
 
     def _advance(self, handling: Handling, announced: bool) -> None:
         """Stage by stage, as far as it goes now."""
         while True:
-            node = Situation(os.path.exists(JOINING), self._node.spot.signal, self._node.spot.grace)
+            node = Situation(os.path.exists(self._joining), self._node.spot.signal, self._node.spot.grace)
             act = events.decide(handling, announced, self._clock(), node)
             if act is None:
                 return
@@ -130,22 +135,22 @@ class Watcher:
             self._sleep(self._chance() * SPREAD)
         reason = self._reason()
         if reason and not reason.startswith("slurm-azure:"):
-            say_on_console("the node is drained already, for a reason that is not ours")
+            self._tell("the node is drained already, for a reason that is not ours")
         else:
             self._update("state=drain", f"reason={handling.reason}")
-            say_on_console("drained")
+            self._tell("drained")
         return self._reach(handling, events.DRAINED)
 
     def _signal(self, handling: Handling) -> Handling:
         jobs = jobs_on(self._node.name)
         for words in send_signal(jobs, self._node.spot.signal):
-            say_on_console(f"signal: {words}")
+            self._tell(f"signal: {words}")
         return self._reach(handling, events.SIGNALLED if jobs else events.REQUEUED)._replace(jobs=tuple(jobs))
 
     def _requeue(self, handling: Handling) -> Handling:
         jobs = jobs_on(self._node.name) + ended_badly(handling.jobs)
         left = requeue(jobs)
-        say_on_console(f"requeued {','.join(jobs) or 'no job'}" + "".join(f", but: {words}" for words in left))
+        self._tell(f"requeued {','.join(jobs) or 'no job'}" + "".join(f", but: {words}" for words in left))
         return self._reach(handling, events.REQUEUED)._replace(left=tuple(left))
 
     def _look(self, handling: Handling) -> Handling:
@@ -156,20 +161,20 @@ class Watcher:
     def _report(self, handling: Handling) -> Handling:
         """Not a node of the cluster yet. join.py looks for our file after it has made its own, we do it the other way round:
         one of us sees the other's."""
-        write_file(EVICTED, b"", 0o644)
-        if os.path.exists(JOINING):
+        write_file(self._evicted, b"", 0o644)
+        if os.path.exists(self._joining):
             return handling
-        if not os.path.exists(CONFIG):
+        if not os.path.exists(self._config):
             raise Away("munge does not run yet")
         outcome = Outcome(self._launch)
         outcome.fail("spot", EVICTED_CAUSE)
         self._update("comment=" + boot_report(outcome))
-        say_on_console("evicted while booting")
+        self._tell("evicted while booting")
         return self._reach(handling, events.REPORTED)
 
     def _acknowledge(self, handling: Handling) -> Handling:
         started = self._metadata.acknowledge(handling.id)
-        say_on_console("acknowledged" if started else "not acknowledged: the event waits no more")
+        self._tell("acknowledged" if started else "not acknowledged: the event waits no more")
         return self._reach(handling, events.DONE)
 
     def _resume(self, handling: Handling) -> Handling:
@@ -178,12 +183,12 @@ class Watcher:
         drained = handling.stage not in (events.SEEN, events.REPORTED)
         if drained and not others and self._reason().startswith(handling.reason):
             self._update("state=resume")
-            say_on_console("undrained")
-        say_on_console(f"{handling.kind} will not take place")
+            self._tell("undrained")
+        self._tell(f"{handling.kind} will not take place")
         return self._reach(handling, events.DONE)
 
     def _give_up(self, handling: Handling) -> Handling:
-        say_on_console(f"{handling.kind}: got no further than {handling.stage}")
+        self._tell(f"{handling.kind}: got no further than {handling.stage}")
         return self._reach(handling, events.DONE)
 
     def _reach(self, handling: Handling, stage: str) -> Handling:
@@ -209,15 +214,15 @@ class Watcher:
             say(text)
 
 
-def _load() -> Dict[str, Handling]:
+def _load(file: str) -> Dict[str, Handling]:
     """What an earlier watcher of this boot has dealt with."""
     try:
-        with open(STATE, encoding="ascii") as stream:
+        with open(file, encoding="ascii") as stream:
             return {one["id"]: Handling(**one) for one in json.load(stream)}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
 
 
-def _save(handlings: Dict[str, Handling]) -> None:
+def _save(file: str, handlings: Dict[str, Handling]) -> None:
     text = json.dumps([one._asdict() for one in handlings.values()])
-    write_file(STATE, text.encode("ascii"), 0o600)
+    write_file(file, text.encode("ascii"), 0o600)
