@@ -12,8 +12,9 @@ from slurm_azure.daemon.orders import Order, OrderKind, Orders, give, pauses_aft
 from slurm_azure.errors import JournalError
 from slurm_azure.intake import new_name
 from slurm_azure.journal import Journal
-from slurm_azure.model import Pause, PoolName
-from tests.support.nodes import NOW, POOL
+from slurm_azure.model import FailureReason, Pause, PoolName, Power
+from tests.support.daemons import a_daemon
+from tests.support.nodes import NODE, NOW, POOL
 
 SITE_PAUSE = Order(OrderKind.PAUSE, NOW, "root", until=NOW + 3600, reason="network work")
 POOL_PAUSE = Order(OrderKind.PAUSE, NOW + 1, "ann", pool=POOL)
@@ -124,3 +125,42 @@ def test_a_pool_is_not_the_site(journal: Journal, orders: Orders) -> None:
     give_all(orders, SITE_PAUSE, POOL_PAUSE, back)
     orders.take_in(journal, NOW)
     assert [pause.pool for pause in journal.pauses()] == [None, POOL]
+
+
+def test_a_pause_holds_in_the_loop_until_it_is_over(tmp_path: Path) -> None:
+    """From order to Slurm: a node that is asked for is refused with whose order it is, across a restart; after the pause's end
+    it is made."""
+    with a_daemon(tmp_path) as daemon:
+        daemon.settle(1)
+        order = Order(OrderKind.PAUSE, daemon.now, "ann", until=daemon.now + 300, reason="network work")
+        give(tmp_path / "orders", order, 1)
+        daemon.settle(1)
+        daemon.restart()
+        daemon.power(Power.WAKING, NODE)
+        daemon.hook("resume", NODE)
+        daemon.settle(2)
+        (launch,) = daemon.launches()
+        assert launch.failure is not None
+        assert launch.failure.reason is FailureReason.PAUSED
+        assert "ann" in launch.failure.detail
+        assert "network work" in launch.failure.detail
+        assert daemon.cloud.vms == {}
+        daemon.power(Power.OFF, NODE)
+        daemon.settle(300)
+        daemon.power(Power.WAKING, NODE)
+        daemon.hook("resume", NODE)
+        daemon.settle(5)
+        assert [vm.node for vm in daemon.cloud.vms.values()] == [NODE]
+
+
+def test_service_is_resumed_in_the_loop(tmp_path: Path) -> None:
+    """Taken back before its end: the next node that is asked for is made at once."""
+    with a_daemon(tmp_path) as daemon:
+        give(tmp_path / "orders", Order(OrderKind.PAUSE, daemon.now, "ann"), 1)
+        daemon.settle(1)
+        give(tmp_path / "orders", Order(OrderKind.RESUME_SERVICE, daemon.now, "ann"), 2)
+        daemon.settle(1)
+        daemon.power(Power.WAKING, NODE)
+        daemon.hook("resume", NODE)
+        daemon.settle(5)
+        assert [vm.node for vm in daemon.cloud.vms.values()] == [NODE]
