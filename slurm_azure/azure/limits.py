@@ -131,6 +131,11 @@ class Limits:
         with self._lock:
             self._paused_until[call] = max(self._paused_until[call], self._clock() + seconds)
 
+    def paused(self, call: Call) -> float:
+        """Seconds until calls of this kind may be sent again after a pause; 0.0 = now."""
+        with self._lock:
+            return max(0.0, self._paused_until[call] - self._clock())
+
     def learn(self, call: Call, headers: Headers) -> None:
         """Believe what an answer says is left (x-ms-ratelimit-remaining-*) where it is less than we thought:
         somebody else draws on the same budget. `headers` must be case-insensitive, as the SDK's are."""

@@ -68,6 +68,9 @@ class Sender:
     ) -> T:
         """Send a request, again if there was a fault; `faults` gets those. Raises Refused, Throttled, CredentialRefused,
         CloudUnreachable."""
+        wait = self.limits.paused(call)
+        if wait > 0:  # a call that got its token before, and has waited for its thread since
+            raise Throttled(wait, what)
         done: T = self._retrying(self._try, call, what, request, [] if faults is None else faults)
         return done
 

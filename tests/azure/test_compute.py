@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -71,9 +71,12 @@ class Azure:
         self.config = a_config(azure=azure | {"endpoint": arm.endpoint, "ca_file": arm.ca_file})
         self.now = 0.0
         self.limits = Limits(Requests(), lambda: self.now)
-        self.cloud = AzureCompute(
-            self.config, self.badge, self.limits, lambda call, status, seconds: self.heard.append((call, status)), self.sleep
-        )
+        self.when_heard: Callable[[], None] = lambda: None
+        self.cloud = AzureCompute(self.config, self.badge, self.limits, self._hear, self.sleep)
+
+    def _hear(self, call: Call, status: int, seconds: float) -> None:
+        self.heard.append((call, status))
+        self.when_heard()
 
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -213,14 +216,17 @@ class TestCreate:
 
     def test_further_tries_need_tokens(self, azure: Azure) -> None:
         """A try after a fault is a request like any other: it waits for its token, and if that takes long, not at all."""
-        azure.limits.pause(Call.CREATE, 3)
+        azure.when_heard = lambda: azure.limits.pause(Call.CREATE, 3)
         azure.arm.answer(error(500, "InternalError"), CREATED)
         azure.cloud.create(ORDER)
         assert azure.slept == [0.5, pytest.approx(2.5)]
-        azure.limits.pause(Call.CREATE, 600)
+        azure.now += 3
+        azure.when_heard = lambda: azure.limits.pause(Call.CREATE, 600)
         azure.arm.answer(error(500, "InternalError"))
         with pytest.raises(CloudUnreachable):
             azure.cloud.create(ORDER)
+        with pytest.raises(Throttled):
+            azure.cloud.create(ORDER)  # not even sent
 
     def test_throttled_at_once(self, azure: Azure) -> None:
         """A 429 is one request, no sleep, and pauses creates alone for as long as Azure says."""

@@ -284,3 +284,15 @@ class TestHeaders:
         """No text makes it raise, or come out negative."""
         seconds = retry_after({"retry-after": value, "date": date})
         assert seconds is None or seconds >= 0
+
+
+def test_a_pause_holds_for_calls_that_have_their_token_already() -> None:
+    """Retry-After is for whatever is not sent yet: how long is left of it, and that the other kinds go on."""
+    now = [100.0]
+    limits = Limits(Requests(), lambda: now[0])
+    assert limits.reserve(Call.CREATE) == 0.0
+    limits.pause(Call.CREATE, 30)
+    now[0] += 10
+    assert (limits.paused(Call.CREATE), limits.paused(Call.DELETE)) == (20.0, 0.0)
+    now[0] += 25
+    assert limits.paused(Call.CREATE) == 0.0
