@@ -28,7 +28,8 @@ CAPACITY = [
 @pytest.mark.parametrize("retry_after", [120, 1200])
 def test_s06_a_429_in_mid_burst_pauses_that_budget_alone(retry_after: int, tmp_path: Path) -> None:
     """After the one 429 no create is sent until Retry-After is over, while deletes, lists and running jobs go on; it is counted."""
-    with whole_site(tmp_path, factor=240.0, timers={"resume_timeout": 3000.0}) as site:
+    factor, timers = retry_after / 2.0, {"resume_timeout": 3000.0}
+    with whole_site(tmp_path, factor=factor, timers=timers, limits={"calls_at_once": 2}) as site:
         first = site.slurm.submit("az-10", seconds=1.0)
         site.run(lambda: first.ended)
         site.faults({"what": {"kind": "throttle", "retry_after": retry_after}, "operation": "creates", "skip": 4, "count": 1})
@@ -38,7 +39,7 @@ def test_s06_a_429_in_mid_burst_pauses_that_budget_alone(retry_after: int, tmp_p
         site.run(lambda: all(job.ended for job in jobs), retry_after + 400)
         struck, rest = _after_the_429(site)
         assert min(entry["time"] for entry in rest) >= struck["time"] + retry_after
-        assert site.metric("azure_requests_total", call="create", outcome="throttled") >= 1
+        assert site.metric("arm_requests_total", call="create", outcome="throttled") >= 1
         assert site.slurm.said(Tell.DOWN) == {}
         site.rest()
 
@@ -61,7 +62,7 @@ def test_s07_no_capacity_means_the_next_offer_at_once(code: str, tmp_path: Path)
         assert site.run(lambda: all(job.state == "RUNNING" for job in jobs)) < 150
         assert {launch.offer.size for launch in site.launches() if launch.live} == {SPARE}
         assert site.slurm.told == []
-        assert site.metric("cool_downs") >= 1
+        assert site.metric("offer_cold", size=SIZE) >= 1
         refused = site.hits()["full"]
         later = site.slurm.submit_each("az-[4-6]")
         site.run(lambda: all(job.state == "RUNNING" for job in later))
@@ -72,31 +73,33 @@ def test_s07_no_capacity_means_the_next_offer_at_once(code: str, tmp_path: Path)
 def test_s10_one_vm_that_takes_40_minutes_is_replaced(tmp_path: Path) -> None:
     """The pool's deadline ends it, its job runs on a replacement: later by the deadline, not by 40 minutes."""
     pools = {"hb": pool("az-[1-8]", deadlines={"create": "2m"})}
-    with whole_site(tmp_path, pools, factor=120.0, timers={"resume_timeout": 1800.0}) as site:
+    with whole_site(tmp_path, pools, timers={"resume_timeout": 1800.0}) as site:
         site.faults({"name": "slow", "what": {"kind": "boot", "never_ready": True}, "node": "az-3", "count": 1})
         job = site.slurm.submit("az-[1-8]")
-        assert 120 < site.run(lambda: job.state == "RUNNING", 600) < 240
+        assert 120 < site.run(lambda: job.state == "RUNNING", 600) < 300
         assert (job.restarts, site.hits()["slow"]) == (0, 1)
         assert len(site.launches("az-3")) == 2
         site.rest()
 
 
-@pytest.mark.parametrize("cap", [{"nodes": 2}, {"cores": 4}, {"cost_per_hour": 0.25}])
+@pytest.mark.parametrize("cap", [{"nodes": 2}, {"cores": 2}, {"cost_per_hour": 0.25}])
 @pytest.mark.parametrize("whose", ["pool", "partition", "site"])
 def test_s22_a_budget_that_is_reached_refuses_and_harms_nobody(cap: dict[str, Any], whose: str, tmp_path: Path) -> None:
-    """Two nodes run; the third is refused with the limit in its reason, within seconds; when one of the two has gone it starts."""
+    """Of three nodes two run; the third is refused with the limit in its reason, in the first second; running jobs stay, and when
+    there is room again it starts."""
     hb = pool("az-[1-3]", price_per_hour=0.1) | ({"budget": cap} if whose == "pool" else {})
     further = {"budget": cap} if whose == "site" else {}
     partition = {"budget": cap} if whose == "partition" else {}
     with whole_site(tmp_path, {"hb": hb}, partition=partition, factor=120.0, **further) as site:
-        running = site.slurm.submit_each("az-[1-2]", seconds=200.0)
-        site.run(lambda: all(job.state == "RUNNING" for job in running))
-        third = site.slurm.submit("az-3")
-        assert site.run(lambda: "az-3" in site.slurm.sinfo_R(), 60) < 30
-        assert re.match(r"slurm-azure: budget: .*(2|4|0\.25)", site.slurm.sinfo_R()["az-3"])
+        jobs = site.slurm.submit_each("az-[1-3]", seconds=100.0)
+        assert site.run(lambda: site.slurm.said(Tell.DOWN), 60) < 30
+        ((node, reason),) = site.slurm.said(Tell.DOWN).items()
+        assert re.match(rf"slurm-azure: budget: .*{next(iter(cap.values()))}", reason), reason
+        others = [job for job in jobs if job.nodes != (node,)]
+        site.run(lambda: all(job.state == "RUNNING" for job in others))
         assert site.counts()[CREATE] == 2
-        site.run(lambda: third.state == "RUNNING", 900)
-        assert [job.restarts for job in running] == [0, 0]
+        site.run(lambda: all(job.ended for job in jobs), 1200)
+        assert [job.restarts for job in others] == [0, 0]
         site.rest()
 
 
@@ -141,8 +144,7 @@ def test_s36_a_fault_of_the_set_up_closes_the_pool_with_its_remedy(
         jobs = site.slurm.submit_each("az-[1-4]")
         site.run(lambda: len(site.slurm.sinfo_R()) == 10, 120)
         for shown in site.slurm.sinfo_R().values():
-            assert shown.startswith(f"slurm-azure: {reason.value}: "), shown
-            assert code in shown
+            assert re.match(rf"slurm-azure: (closed: )?{reason.value}\b.*{code}: ", shown), shown
             assert re.search(rf"\[.*({remedy})", shown), shown
         assert site.metric("node_failures_total", reason=reason.value) >= 1
         asked = site.counts()[CREATE]

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
 import threading
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from slurm_azure.daemon.spool import Spool
 from slurm_azure.hostlist import expand
-from slurm_azure.model import Power
-from slurm_azure.slurm.scheduler import Tell
+from slurm_azure.journal import Journal
+from slurm_azure.model import NodeName, PoolName, Power
+from tests.support.processes import ROOT
 from tests.support.whole_site import pool, whole_site
 
 pytestmark = pytest.mark.timeout(120)
@@ -104,13 +108,16 @@ def test_s27_hostlists_as_slurm_writes_them(tmp_path: Path) -> None:
 
 
 def test_s27_ten_thousand_names_in_one_request(tmp_path: Path) -> None:
-    """All of 10,000 padded names are understood, and answered for: the pool's budget is 0, each is refused by its own name."""
-    names = "az-[00001-09998],b[1-2]c[007-007]"
-    with whole_site(tmp_path, {"hb": pool(names, budget={"nodes": 0})}) as site:
-        site.slurm.submit(names)
-        site.run(lambda: len(site.slurm.said(Tell.DOWN)) >= 10_000, 300)
-        assert set(site.slurm.said(Tell.DOWN)) == set(expand(names))
-        assert site.counts()["VirtualMachines_CreateOrUpdate"] == 0
+    """A hook is given 10,000 names, padded and in several brackets: it is in the journal by exactly these names."""
+    names = "az-[00001-09998],b[1-1]c[007-007],b[2-2]c[07-07]"
+    pool_of = {NodeName(name): PoolName("hb") for name in (*expand("az-[1-9998]"), *expand(names))}
+    command = [sys.executable, str(ROOT / "hooks/resume"), "--spool", str(tmp_path / "spool"), names]
+    subprocess.run(command, env={}, check=True)
+    journal = Journal.open(tmp_path / "journal.db")
+    (taken,) = Spool(tmp_path / "spool").take_in(journal, pool_of, 1.0)
+    assert {wish.node for wish in journal.wishes()} == set(expand(names)) == {wish.node for wish in taken.wishes}
+    assert len(taken.wishes) == 10_000
+    journal.close()
 
 
 _JOBS = [{"job_id": 7, "nodes_alloc": "az-[1-2]", "nodes_resume": "az-[1-2]", "features": None, "oversubscribe": "NO"}]

@@ -1,5 +1,6 @@
 """slurmctld in miniature, with jobs: what power_save.c, node_mgr.c and job_mgr.c do with nodes of State=CLOUD and their jobs,
-as slurm.conf(5), scontrol(1) and power_save.html have it. It is the daemon's Scheduler; time is the caller's."""
+as slurm.conf(5), scontrol(1) and power_save.html have it, and as 22.05.8 and 24.11.5 were seen to do it. It is the daemon's
+Scheduler; time is the caller's."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ Hook = Callable[[str, str, bytes], None]
 
 @dataclass
 class Node:
-    """A node. `since`: of its power state; `busy_at`: when it last had a job; `silent_at`: since when its slurmd is silent."""
+    """A node. `since`: of its power state; `busy_at`: when it last had a job; `silent_at`: since when its slurmd is silent.
+    `no_respond` is the flag NOT_RESPONDING; with `lost` slurmctld gives it no job, whatever its flags say."""
 
     power: Power = Power.OFF
     since: float = 0.0
@@ -32,6 +34,8 @@ class Node:
     silent_at: float | None = None
     waking_for: bool = False
     flags: frozenset[str] = frozenset()
+    no_respond: bool = False
+    lost: bool = False
 
 
 @dataclass
@@ -55,8 +59,8 @@ class SimJob:
 
 
 class Slurmctld:
-    """All times in seconds of `clock`. `hook` runs a hook: kind, hostlist, SLURM_RESUME_FILE. Lists of what was seen: `told` (what,
-    nodes, reason, when), `reasons` shown with DOWN, `job_comments`; `answers` False: it does not."""
+    """All times in seconds of `clock`. `hook` runs a hook: kind, hostlist, SLURM_RESUME_FILE. Lists of what was seen: `told`
+    (what, nodes, reason, when), `reasons` shown with DOWN, `job_comments`; `answers` False: it does not."""
 
     def __init__(
         self,
@@ -114,6 +118,13 @@ class Slurmctld:
             if changes.get("down"):
                 self._requeue_of(self.known[NodeName(name)])
 
+    def restart(self) -> None:
+        """slurmctld ends and starts again. It makes its map of the nodes that can be had from their flags then, and leaves out
+        those with NOT_RESPONDING (seen with 22.05.8 and 24.11.5)."""
+        with self._lock:
+            for node in self.known.values():
+                node.lost = node.no_respond and node.power is Power.OFF
+
     # slurmctld's own turns
 
     def step(self, ready: Collection[str]) -> None:
@@ -164,7 +175,7 @@ class Slurmctld:
     def _watch(self, node: Node, ready: bool, now: float) -> str | None:
         """A node that is up: is its slurmd heard of, and has it been idle for long enough?"""
         if ready:
-            node.silent_at = None
+            node.silent_at, node.no_respond, node.lost = None, False, False
         else:
             node.silent_at = node.silent_at or now
             if now - node.silent_at > self.slurmd_timeout and not node.down:
@@ -194,7 +205,7 @@ class Slurmctld:
 
     @staticmethod
     def _usable(node: Node | None) -> bool:
-        if node is None or node.down or node.drained or node.job is not None or node.silent_at is not None:
+        if node is None or node.down or node.drained or node.job is not None or node.silent_at is not None or node.lost:
             return False
         return node.power is not Power.STOPPING
 
@@ -205,7 +216,7 @@ class Slurmctld:
             node.job = job.id
             if node.power is Power.OFF:
                 self._power(node, Power.WAKING, now)
-                node.waking_for = True
+                node.waking_for, node.reason = True, ""
 
     def _resume_file(self, waking: Sequence[NodeName]) -> bytes:
         """As Slurm 23.02 and later write it."""
@@ -221,7 +232,7 @@ class Slurmctld:
     def _power(node: Node, power: Power, now: float) -> None:
         node.power, node.since = power, now
         if power in (Power.OFF, Power.STOPPING):
-            node.comment, node.silent_at = "" if power is Power.OFF else node.comment, None
+            node.silent_at = None
 
     def _down(self, node: Node, reason: str) -> None:
         node.down, node.reason = True, reason
@@ -292,35 +303,61 @@ class Slurmctld:
             self.told.append((what, tuple(names), reason, self._clock()))
             refused = {name: "Invalid node name specified" for name in names if name not in self.known}
             for name in names:
-                if name not in refused and self._told(what, self.known[name], reason):
+                if name in refused:
+                    continue
+                node = self.known[name]
+                if not self._may_be_told(what, node):
+                    refused[name] = "Invalid node state specified"
+                elif self._told(what, node, reason):
                     powered_down.append(name)
         if powered_down:
             self._run_hook("suspend", powered_down)
         return refused
 
+    @staticmethod
+    def _may_be_told(what: Tell, node: Node) -> bool:
+        """22.05.8 and 24.11.5 refuse a `resume` of what is in service, and `idle` where a job is; neither heals a node that has
+        registered with too little."""
+        if what is Tell.RESUME:
+            in_service = not (node.down or node.drained or node.power is Power.STOPPING)
+            return not in_service and "INVALID_REG" not in node.flags
+        return what is not Tell.IDLE or (node.job is None and "INVALID_REG" not in node.flags)
+
     def _told(self, what: Tell, node: Node, reason: str) -> bool:
         """Do what one node was told; whether SuspendProgram is run for it."""
-        now = self._clock()
         match what:
             case Tell.DOWN:
                 self._down(node, reason)
             case Tell.DRAIN:
-                node.drained, node.reason = True, reason
+                node.drained, node.reason = True, reason  # in place of any other
             case Tell.RESUME:
-                node.down, node.drained, node.reason = False, False, ""
-                if node.power is Power.STOPPING:
-                    self._power(node, Power.OFF, now)
+                self._resume(node)
+            case Tell.IDLE:  # the reason stays until the next job (24.11)
+                node.down, node.drained, node.no_respond, node.lost = False, False, False, False
             case Tell.POWER_UP if node.power is Power.OFF:
-                self._power(node, Power.WAKING, now)
+                self._power(node, Power.WAKING, self._clock())
                 node.waking_for = True
             case Tell.POWER_DOWN_FORCE | Tell.POWER_DOWN:
-                self._requeue_of(node)
-                if node.power is not Power.OFF:
-                    self._power(node, Power.STOPPING, now)
-                return True
+                return self._power_down(node, what is Tell.POWER_DOWN_FORCE)
             case _:
                 pass
         return False
+
+    def _resume(self, node: Node) -> None:
+        """NOT_RESPONDING until the next answer to a ping: for ever if the node is off."""
+        node.no_respond = node.down or node.drained
+        node.down, node.drained = False, False
+        if node.power is Power.STOPPING:
+            self._power(node, Power.OFF, self._clock())
+
+    def _power_down(self, node: Node, force: bool) -> bool:
+        """It takes a drain away (an administrator's too) and leaves a DOWN; a node that is off goes through it once more."""
+        if node.job is not None and not force:
+            return False  # when its job is over
+        self._requeue_of(node)
+        self._power(node, Power.STOPPING, self._clock())
+        node.drained, node.no_respond, node.lost, node.flags = False, False, False, node.flags - {"INVALID_REG"}
+        return True
 
     def jobs(self, names: Collection[NodeName]) -> Sequence[Job]:
         wanted = set(names)
@@ -339,11 +376,11 @@ class Slurmctld:
             for id in jobs:
                 job = self.queue.get(id)
                 if job is None or job.ended:
-                    refused[id] = "Invalid job id specified"
+                    refused[id] = "Invalid job id specified" if job is None else "Job has already finished"
                     continue
                 job.comment = comment
                 if job.state == "PENDING" and delay:
-                    job.begin = max(job.begin, self._clock() + delay)
+                    job.begin = self._clock() + delay  # in place of slurmctld's own delay
         return refused
 
     def version(self) -> tuple[int, int]:
@@ -365,4 +402,6 @@ class Slurmctld:
         }[node.power]
         if node.drained:
             flags.add("DRAIN")
+        if node.no_respond:
+            flags.add("NOT_RESPONDING")
         return SlurmNode(name, node.power, frozenset(flags), node.reason, node.comment)
