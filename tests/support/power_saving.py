@@ -1,31 +1,20 @@
-"""slurmctld's power saving in miniature, as slurm.conf(5) and power_save.c have it: a job for each node, and what becomes of
-the nodes meanwhile. It is the daemon's Scheduler; whether a node's slurmd could register is asked of `ready`."""
+"""A day of one job for each node: the slurmctld in miniature, and what became of the jobs."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 
 from slurm_azure.hostlist import fold
-from slurm_azure.model import NodeName, Power, SlurmNode
+from slurm_azure.model import NodeName, SlurmNode
 from slurm_azure.slurm.scheduler import Job, Tell
-from tests.support.nodes import a_node
-
-
-@dataclass
-class _Node:
-    power: Power = Power.OFF
-    since: float = 0.0
-    down: bool = False
-    reason: str = ""
+from tests.support.slurmctld import SimJob, Slurmctld
 
 
 class PowerSaving:
-    """Wakes each node of `names` until its job of `job_seconds` has run through on it once, then puts it to sleep.
+    """Wakes each node of `names` until its job of `job_seconds` has run through on it once, then puts it to sleep at once.
 
     `clock` in seconds; `hook` runs a hook (kind, hostlist); `done` are the nodes whose jobs have run, `requeued` counts the
-    jobs that lost their node while it came up. A node that is lost while its job runs is in `killed`.
+    jobs that lost their node. A node that is lost while its job runs is in `killed`. `reasons` are those shown with DOWN.
     """
 
     def __init__(
@@ -37,93 +26,61 @@ class PowerSaving:
         resume_timeout: float,
         suspend_timeout: float = 30.0,
     ) -> None:
-        self._clock, self._hook = clock, hook
-        self._job, self._resume, self._suspend = job_seconds, resume_timeout, suspend_timeout
-        self._nodes = {NodeName(name): _Node() for name in names}
-        self._lock = threading.Lock()
-        self.done: set[NodeName] = set()
+        self.slurmctld = Slurmctld(
+            fold(names),
+            clock,
+            lambda kind, nodes, resume_file: hook(kind, nodes),
+            suspend_time=0.0,
+            resume_timeout=resume_timeout,
+            suspend_timeout=suspend_timeout,
+            slurmd_timeout=0.0,
+            requeue_delay=0.0,
+        )
+        self._jobs = {job.nodes[0]: job for job in self.slurmctld.submit_each(fold(names), job_seconds)}
         self.killed: list[NodeName] = []
-        self.requeued = 0
-        self.reasons: list[str] = []
 
     def step(self, ready: Collection[str]) -> None:
         """A turn of slurmctld; `ready` are the nodes whose slurmd runs."""
-        now, hooks = self._clock(), dict[str, list[NodeName]]()
-        with self._lock:
-            for name, node in self._nodes.items():
-                kind = self._turn(name, node, name in ready, now)
-                if kind is not None:
-                    hooks.setdefault(kind, []).append(name)
-        for kind, names in hooks.items():
-            self._hook(kind, fold(names))
+        running = {name: job for name, job in self._jobs.items() if job.state == "RUNNING"}
+        self.slurmctld.step(ready)
+        self.killed += [name for name, job in running.items() if not job.ended and job.state != "RUNNING"]
 
-    def _turn(self, name: NodeName, node: _Node, ready: bool, now: float) -> str | None:
-        """What happens to a node now; the hook that is to be run for it."""
-        passed = now - node.since
-        if node.power is Power.OFF and name not in self.done and not node.down:
-            self._set(node, Power.WAKING, now)
-            return "resume"
-        if node.power is Power.WAKING and ready and not node.down:
-            self._set(node, Power.UP, now)
-        elif node.power is Power.WAKING and passed > self._resume:
-            self._set(node, Power.OFF, now)
-            node.down, node.reason = True, "ResumeTimeout reached"
-            self.requeued += 1
-            return "resume-fail"
-        elif node.power is Power.UP and not ready:
-            self.killed.append(name)
-            self._set(node, Power.STOPPING, now)
-            return "suspend"
-        elif node.power is Power.UP and passed > self._job:
-            self.done.add(name)
-            self._set(node, Power.STOPPING, now)
-            return "suspend"
-        elif node.power is Power.STOPPING and passed > self._suspend:
-            self._set(node, Power.OFF, now)
-        return None
+    @property
+    def done(self) -> set[NodeName]:
+        return {name for name, job in self._jobs.items() if job.state == "COMPLETED"}
 
-    @staticmethod
-    def _set(node: _Node, power: Power, now: float) -> None:
-        node.power, node.since = power, now
+    @property
+    def requeued(self) -> int:
+        return sum(job.restarts for job in self._jobs.values())
+
+    @property
+    def reasons(self) -> list[str]:
+        return [reason for what, names, reason, _ in list(self.slurmctld.told) if what is Tell.DOWN for _ in names]
 
     def asleep(self) -> bool:
         """Whether all jobs have run and all nodes are off, none of them down."""
-        with self._lock:
-            off = all(node.power is Power.OFF and not node.down for node in self._nodes.values())
-        return off and len(self.done) == len(self._nodes)
+        return self.slurmctld.over() and self.slurmctld.asleep()
 
     def unfinished(self) -> dict[str, str]:
         """The nodes whose jobs have not run, and what they are doing."""
-        with self._lock:
-            waiting = {name: node for name, node in self._nodes.items() if name not in self.done}
-            return {name: f"{node.power} {'down' if node.down else ''} {node.reason}" for name, node in waiting.items()}
+        seen = self.nodes(list(self._jobs))
+        return {name: self._words(job, seen[name]) for name, job in self._jobs.items() if not job.ended}
+
+    @staticmethod
+    def _words(job: SimJob, node: SlurmNode) -> str:
+        return f"{job.state}: {node.power} {'down' if node.down else ''} {node.reason}"
 
     def nodes(self, names: Collection[NodeName]) -> Mapping[NodeName, SlurmNode]:
-        with self._lock:
-            known = {name: self._nodes[name] for name in names if name in self._nodes}
-            return {name: a_node(node.power, name, node.reason, down=node.down) for name, node in known.items()}
+        return self.slurmctld.nodes(names)
 
     def tell(self, what: Tell, names: Sequence[NodeName], reason: str = "") -> Mapping[NodeName, str]:
-        with self._lock:
-            for name in names:
-                self._told(what, self._nodes[name], reason)
-        if what is Tell.POWER_DOWN_FORCE:
-            self._hook("suspend", fold(names))
-        return {}
-
-    def _told(self, what: Tell, node: _Node, reason: str) -> None:
-        if what is Tell.DOWN:
-            node.down, node.reason = True, reason
-            self.reasons.append(reason)
-        elif what is Tell.POWER_DOWN_FORCE:
-            if node.power in (Power.WAKING, Power.UP):
-                self.requeued += 1
-            self._set(node, Power.STOPPING, self._clock())
-        elif what is Tell.RESUME:
-            node.down, node.reason = False, ""
+        return self.slurmctld.tell(what, names, reason)
 
     def jobs(self, names: Collection[NodeName]) -> Sequence[Job]:
-        return ()
+        return self.slurmctld.jobs(names)
+
+    def tell_jobs(self, jobs: Collection[int], comment: str, delay: float = 0.0) -> Mapping[int, str]:
+        return self.slurmctld.tell_jobs(jobs, comment, delay)
 
     def version(self) -> tuple[int, int]:
-        return (22, 5)
+        return self.slurmctld.version()
