@@ -11,6 +11,9 @@ from slurm_node.scontrol import slurm
 
 HERE = "RUNNING,SUSPENDED,CONFIGURING,STOPPED,SIGNALING,RESIZING,STAGE_OUT"
 CALL_TIMEOUT = 5.0
+REQUEUE_TIMEOUT = 10.0
+_AWAY = re.compile("unable to contact|unexpected message|communication|timed out|did not end|authentication", re.I)
+"""Slurm's words where slurmctld does not answer; of a job that it will not requeue it says `... for job 5`."""
 _TERM = re.compile(r"(?:[^,\[\]]|\[[^\]]*\])+")
 
 
@@ -21,20 +24,23 @@ class Away(Exception):
 def jobs_on(name: str) -> List[str]:
     """Jobs that hold this node now, as `scontrol requeue` takes them: of a job array, the one task. Raises Away."""
     # Not `squeue -w`: for that squeue also loads all nodes of the cluster, some 500 bytes each.
-    return [line[0] for line in _squeue(HERE) if len(line) == 2 and holds(line[1], name)]
+    found = [line[0] for line in _squeue(HERE) if len(line) == 2 and holds(line[1], name)]
+    # Of a heterogeneous job (7+0, 7+1) only the whole can be requeued, by its first number.
+    return list(dict.fromkeys(job.partition("+")[0] for job in found))
 
 
 def ended_badly(ids: Sequence[str]) -> List[str]:
     """Those of the jobs that failed: what our signal ended must run again. Raises Away."""
     # Not `--jobs`: squeue fails as a whole when slurmctld has forgotten one of them.
-    return [line[0] for line in _squeue("FAILED") if line[0] in ids] if ids else []
+    failed = [line[0].partition("+")[0] for line in _squeue("FAILED")] if ids else []
+    return [job for job in ids if job in failed]
 
 
 def requeue(ids: List[str]) -> List[str]:
     """Put batch jobs back into the queue; returns slurmctld's words on those that it cannot. Raises Away."""
     if not ids:
         return []
-    code, output = slurm(["scontrol", "requeue", ",".join(ids)], CALL_TIMEOUT)
+    code, output = slurm(["scontrol", "requeue", ",".join(ids)], REQUEUE_TIMEOUT, limit=2000)
     return [] if code == 0 else [_refused(output)]
 
 
@@ -42,8 +48,11 @@ def send_signal(ids: List[str], signal: str) -> List[str]:
     """A signal to every process of these jobs, the batch script's too; returns what went wrong. Raises Away."""
     if not ids:
         return []
-    code, output = slurm(["scancel", "--full", f"--signal={signal}", *ids], CALL_TIMEOUT)
-    return [] if code == 0 else [_refused(output)]
+    # A job that has ended meanwhile is no failure of slurmctld's.
+    code, output = slurm(["scancel", "--full", f"--signal={signal}", *ids], REQUEUE_TIMEOUT)
+    if code != 0 and _AWAY.search(output):
+        raise Away(output)
+    return [] if code == 0 else [output]
 
 
 def holds(expression: str, name: str) -> bool:
@@ -78,6 +87,6 @@ def _squeue(states: str) -> List[List[str]]:
 
 
 def _refused(output: str) -> str:
-    if "for job" not in output and "job id" not in output:
-        raise Away(output)
+    if _AWAY.search(output) or "for job" not in output:
+        raise Away(one_line(output))
     return output

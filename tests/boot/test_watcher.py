@@ -142,12 +142,12 @@ def test_eviction(site: Site) -> None:
     """Three questions, two changes and the acknowledgement, in this order; nothing more afterwards."""
     watcher = site.watcher()
     watcher.look()
-    site.put("running", "7_1 az-[1,9];8 az-2;9 az-[1-3];")
+    site.put("running", "7_1 az-[1,9];8 az-2;9 az-[1-3];10+0 az-1;10+1 az-1;")
     site.announce("Preempt")
     watcher.look()
     drain, *rest = [call for call in site.calls() if call != SHOW]
     assert drain.startswith("scontrol update nodename=az-1 state=drain reason=slurm-azure: evicted: Azure takes this Spot VM")
-    assert rest == [SQUEUE, "scontrol requeue 7_1,9"]
+    assert rest == [SQUEUE, "scontrol requeue 7_1,9,10"]
     assert site.slept == [0.5]
     assert site.shown() == [("Preempt", "Scheduled")]
     site.azure.advance(2)
@@ -213,6 +213,19 @@ def test_slurmctld_away(site: Site) -> None:
     (site.folder / "away").unlink()
     watcher.look()
     assert site.calls()[-1] == "scontrol requeue 7"
+
+
+def test_requeue_without_an_answer(site: Site) -> None:
+    """Slurm's word for a requeue that slurmctld did not answer names the job too, and is no refusal: it is tried again."""
+    watcher = site.watcher()
+    site.put("running", "7 az-1;")
+    site.put("refused", "Unexpected message received for job 7")
+    site.announce("Preempt")
+    for _ in range(3):
+        watcher.look()
+        site.azure.advance(2)
+    assert site.calls().count("scontrol requeue 7") == 3
+    assert site.shown() == [("Preempt", "Scheduled")]
 
 
 def test_administrators_reason_stays(site: Site) -> None:
