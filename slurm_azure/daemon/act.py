@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 TELLS: Mapping[Saying, tuple[Tell, ...]] = {
     Saying.FAILED: (Tell.DOWN, Tell.POWER_DOWN_FORCE),
     Saying.POWER_DOWN: (Tell.POWER_DOWN_FORCE,),
-    Saying.RESUME: (Tell.RESUME,),
+    Saying.RESUME: (Tell.IDLE,),
     Saying.SHELVE: (Tell.DRAIN,),
     Saying.RELEASE: (Tell.POWER_DOWN_FORCE,),
     Saying.WAKE: (Tell.POWER_UP,),

@@ -26,6 +26,7 @@ from slurm_azure.journal import Journal
 from slurm_azure.lifecycle.budget import count
 from slurm_azure.lifecycle.decide import decide
 from slurm_azure.lifecycle.effects import Create, Drop, Effect, Plan
+from slurm_azure.lifecycle.offers import keys_to_try_anew
 from slurm_azure.lifecycle.park import parking, taken_over
 from slurm_azure.lifecycle.record import Facts
 from slurm_azure.lifecycle.spending import month_of
@@ -104,6 +105,7 @@ class Loop:
         self.settings = settings
         self.actor.render = settings.render
         self.world.pool_of = dict(settings.pool_of)
+        self.memory.forget_cold(keys_to_try_anew(self.world.site.cool_downs))  # an administrator may have mended it
         self.memory.changed = True
 
     # take in
@@ -118,8 +120,7 @@ class Loop:
                 strangers = ",".join(taken.strangers)[:1000]
                 log.warning("request %s: not in any pool, left alone: %s", taken.request.id, strangers)
         for order in self.orders.take_in(self.journal, now):
-            log.warning("order: %s", order)
-            self.world.site = replace(self.world.site, pauses={pause.pool: pause for pause in self.journal.pauses()})
+            self.memory.obey(order, {pause.pool: pause for pause in self.journal.pauses()})
             self._somebody_waits()
 
     def _somebody_waits(self) -> None:

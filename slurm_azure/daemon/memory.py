@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
+from slurm_azure.daemon.orders import Order, OrderKind
 from slurm_azure.daemon.tally import Tally
 from slurm_azure.daemon.unwritten import Unwritten
 from slurm_azure.daemon.world import World
 from slurm_azure.journal import Event, Journal
+from slurm_azure.lifecycle.breaker import is_open
 from slurm_azure.lifecycle.effects import Cool, Effect, Note, Save, SaveBreaker, SaveTrouble, Warm
+from slurm_azure.lifecycle.offers import keys_to_try_anew
 from slurm_azure.lifecycle.record import Site
 from slurm_azure.lifecycle.spending import month_of, spending_of
-from slurm_azure.model import CoolDown, Launch, NodeName
+from slurm_azure.model import Breaker, CoolDown, Launch, NodeName, Pause, PoolName
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +73,24 @@ class Memory:
                 self.unwritten.troubles[trouble.job] = trouble
             case _:
                 pass
+
+    def obey(self, order: Order, pauses: Mapping[PoolName | None, Pause]) -> None:
+        """An administrator's order, which the journal has. Who takes the service up again has seen to what was wrong: what only
+        an administrator can mend is asked for again, and breakers are closed."""
+        self.world.site = replace(self.world.site, pauses=dict(pauses))
+        if order.kind is not OrderKind.RESUME_SERVICE:
+            return
+        self.forget_cold(keys_to_try_anew(self.world.site.cool_downs))
+        for pool, breaker in self.world.site.breakers.items():
+            if order.pool in (None, pool) and is_open(breaker):
+                self.take(SaveBreaker(Breaker(pool)), order.at)
+                self.world.site = replace(self.world.site, breakers={**self.world.site.breakers, pool: Breaker(pool)})
+
+    def forget_cold(self, keys: Collection[str]) -> None:
+        """These are asked for again."""
+        site = self.world.site
+        self.world.site = replace(site, cool_downs={key: cold for key, cold in site.cool_downs.items() if key not in keys})
+        self.unwritten.cool_downs.update(dict.fromkeys(keys))
 
     def commit(self, journal: Journal) -> None:
         """Make it durable. Raises JournalError; nothing is forgotten then."""

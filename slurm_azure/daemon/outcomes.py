@@ -8,6 +8,7 @@ from slurm_azure.azure.cloud import VmPower
 from slurm_azure.azure.failures import classify
 from slurm_azure.daemon.calls import Result
 from slurm_azure.errors import CreateRefused, CredentialRefused, RenderError, Throttled
+from slurm_azure.lifecycle.join import evicted
 from slurm_azure.model import Blame, Failure, FailureReason, Launch, Priority, Scope
 
 
@@ -85,9 +86,10 @@ def after_look(launch: Launch, result: Result) -> Launch:
     if result.error is not None or not launch.live or result.value is VmPower.RUNNING:
         return launch
     spot = launch.offer.priority is Priority.SPOT
-    reason = FailureReason.EVICTED if spot and result.value is not VmPower.OTHER else FailureReason.VANISHED
     how = {None: "is not there any more", VmPower.DEALLOCATED: "was deallocated"}.get(result.value, "was stopped")
-    return replace(launch, failure=Failure(reason, f"VM {launch.vm_name} {how} outside Slurm"))
+    detail = f"VM {launch.vm_name} {how} outside Slurm"
+    taken = spot and result.value is not VmPower.OTHER
+    return replace(launch, failure=evicted(detail) if taken else Failure(FailureReason.VANISHED, detail))
 
 
 def _refused(launch: Launch, failure: Failure) -> Launch:

@@ -16,6 +16,9 @@ from slurm_azure.web.metrics import Metrics, OrphanKind, Outcome, StageName
 
 _ORPHAN = {LeftoverKind.INTERFACE: OrphanKind.INTERFACE, LeftoverKind.DISK: OrphanKind.DISK}
 
+_VITAL = frozenset({"create", "delete", "list", "read"})
+"""Calls that tell whether Azure answers; a role of an older release may lack the right to others."""
+
 
 class Tally:
     """Counts and gauges of the daemon, and whether it is well."""
@@ -55,7 +58,8 @@ class Tally:
     def call(self, call: str, result: Result) -> None:
         """A call to Azure has ended."""
         outcome = _outcome(result.error)
-        self.azure_ok = outcome in (Outcome.OK, Outcome.REFUSED, Outcome.THROTTLED)
+        if call in _VITAL:
+            self.azure_ok = outcome in (Outcome.OK, Outcome.REFUSED, Outcome.THROTTLED)
         self.metrics.count_azure(call, outcome, result.seconds)
 
     def launch(self, before: Launch | None, after: Launch) -> None:

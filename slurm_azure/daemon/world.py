@@ -9,7 +9,7 @@ from slurm_azure.journal import Journal
 from slurm_azure.lifecycle.decide import Cluster
 from slurm_azure.lifecycle.park import is_at_rest
 from slurm_azure.lifecycle.record import NodeRecord, Policy, Site
-from slurm_azure.lifecycle.sweep import is_held
+from slurm_azure.lifecycle.sweep import is_held, is_trapped
 from slurm_azure.lifecycle.watch import is_silent
 from slurm_azure.model import BootReport, Launch, LaunchId, NodeName, PoolName, Power, SlurmNode, Vm, VmName, Wish
 from slurm_azure.slurm.boot_report import parse_boot_report
@@ -149,7 +149,9 @@ class World:
             names.update(dict.fromkeys(group))
         names.update(
             dict.fromkeys(
-                name for name, node in self.slurm.items() if node.power is not Power.OFF or node.down or is_held(node)
+                name
+                for name, node in self.slurm.items()
+                if node.power is not Power.OFF or node.down or is_held(node) or is_trapped(node)
             )
         )
         for name in names:

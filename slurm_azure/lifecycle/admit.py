@@ -21,10 +21,12 @@ from slurm_azure.model import Failure, Offer, PoolName, Scope
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """What was decided: effects, and the jobs that are refused as a whole, each with what its other nodes are let go for."""
+    """What was decided: effects, the jobs that are refused as a whole, each with what its other nodes are let go for, and the
+    census with what was planned."""
 
     effects: tuple[Effect, ...]
     refused: Mapping[int, Failure]
+    census: Census
 
 
 def admit(asks: Iterable[Ask], doom: Mapping[int, Failure], facts: Facts, census: Census) -> Admission:
@@ -32,7 +34,7 @@ def admit(asks: Iterable[Ask], doom: Mapping[int, Failure], facts: Facts, census
     desk = _Desk(facts, census, Market(facts.policy.pools, facts.cool_downs, facts.now), dict(doom))
     for group in by_job(asks):
         desk.take(group)
-    return Admission(tuple(desk.effects), {job: why for job, why in desk.doom.items() if job not in doom})
+    return Admission(tuple(desk.effects), {job: why for job, why in desk.doom.items() if job not in doom}, desk.census)
 
 
 def by_job(asks: Iterable[Ask]) -> list[list[Ask]]:
@@ -99,12 +101,18 @@ class _Desk:
             return None, closed
         if ask.kept is not None and self.market.coldest(ask.kept.offer, ask.pool) is None:
             return ask.kept.offer, census.breaks(pool, ask.kept.offer)
-        offer = self.market.choose(ask.pool, ask.node, ask.avoid)
-        if offer is None:
+        warm = self.market.offers(ask.pool, ask.node, ask.avoid)
+        if not warm:
             cold = self.market.all_cold(ask.pool)
             assert cold is not None  # noqa: S101 - else one would have been warm
             return None, Failure(cold.reason, cold.detail, Scope.POOL)
-        return offer, census.breaks(pool, offer)
+        broken: Failure | None = None
+        for offer in warm:
+            failure = census.breaks(pool, offer)
+            if failure is None:
+                return offer, None
+            broken = broken or failure
+        return None, broken
 
     def _refuse(self, ask: Ask, offer: Offer, failure: Failure) -> None:
         self.effects.append(Plan(ask, offer, refused=failure))

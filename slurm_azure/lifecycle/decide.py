@@ -9,11 +9,12 @@ from slurm_azure.lifecycle.admit import admit, move
 from slurm_azure.lifecycle.breaker import probe
 from slurm_azure.lifecycle.budget import Census
 from slurm_azure.lifecycle.closing import closures, idle_nodes, only_by_breaker, shelf_reason, shelve
-from slurm_azure.lifecycle.effects import Ask, Effect, Learn, Note, SaveBreaker, Say, Saying
+from slurm_azure.lifecycle.effects import Ask, Effect, Learn, Note, SaveBreaker, Say, Saying, Warm
 from slurm_azure.lifecycle.jobs import doomed, let_go
 from slurm_azure.lifecycle.join import join
 from slurm_azure.lifecycle.launch import launch
 from slurm_azure.lifecycle.learn import learn, troubled
+from slurm_azure.lifecycle.offers import keys_over
 from slurm_azure.lifecycle.record import Facts, NodeRecord, Site
 from slurm_azure.lifecycle.release import release
 from slurm_azure.lifecycle.retry import retry
@@ -52,6 +53,9 @@ def decide(records: Iterable[NodeRecord], site: Site, facts: Facts, census: Cens
     lessons = [one for one in effects if isinstance(one, Learn)]
     site, more = learn(lessons, site, facts.policy, facts.now)
     effects += more
+    over = keys_over(site.cool_downs, facts.now)
+    effects += [Warm(key) for key in over]
+    site = replace(site, cool_downs={key: cold for key, cold in site.cool_downs.items() if key not in over})
     facts = _as_of(site, facts, census)
     effects += move(after, facts)
     doom = doomed(lessons, facts)
@@ -63,7 +67,7 @@ def decide(records: Iterable[NodeRecord], site: Site, facts: Facts, census: Cens
         site = _send_canaries(site, facts, cluster, effects)
         canaries = _canaries(site)
         effects += _mark(canaries, facts, cluster)
-        room = {name: census.room(pool) for name, pool in facts.policy.pools.items()}
+        room = {name: admission.census.room(pool) for name, pool in facts.policy.pools.items()}
         effects += shelve(cluster.slurm, cluster.pool_of, facts.closed, cluster.busy, canaries, room.__getitem__)
     return Decision(tuple(one for one in effects if not isinstance(one, Ask | Learn)), site, facts)
 

@@ -31,7 +31,9 @@ def doomed(lessons: Iterable[Learn], facts: Facts) -> Mapping[int, Failure]:
 def together(job: int, node: NodeName, failure: Failure) -> Failure:
     """Why a node goes with which nothing is wrong."""
     cause = f"{failure.reason.value}: {failure.detail}"[:DETAIL]
-    return Failure(FailureReason.JOB, f"job {job} needs all its nodes, and {node} could not be had: {cause}", Scope.LAUNCH, Blame.SITE)
+    return Failure(
+        FailureReason.JOB, f"job {job} needs all its nodes, and {node} could not be had: {cause}", Scope.LAUNCH, Blame.SITE
+    )
 
 
 def let_go(records: Iterable[NodeRecord], doom: Mapping[int, Failure], facts: Facts) -> list[Effect]:

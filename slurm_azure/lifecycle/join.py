@@ -9,7 +9,11 @@ from slurm_azure.lifecycle.effects import Diagnose, Effect, Learn, Lesson, Save
 from slurm_azure.lifecycle.park import is_reused
 from slurm_azure.lifecycle.record import Facts, NodeRecord
 from slurm_azure.lifecycle.retry import fail, latest
-from slurm_azure.model import REASON_PREFIX, Blame, Failure, FailureReason, Launch, Power, Scope, VmState
+from slurm_azure.model import REASON_PREFIX, Blame, Failure, FailureReason, Launch, Power, Priority, Scope, VmState
+
+
+EVICTED_BOOT = "evicted"
+"""What the cause begins with that a booting VM reports when Azure takes it back (cloud-init/slurm_node/outcome.py)."""
 
 
 def join(record: NodeRecord, facts: Facts) -> tuple[NodeRecord, list[Effect]]:
@@ -96,6 +100,8 @@ def _reported(record: NodeRecord) -> Failure | None:
     boot = record.boot
     if boot is None or boot.ok:
         return None
+    if boot.cause.startswith(EVICTED_BOOT):
+        return evicted(boot.cause)
     return Failure(FailureReason.BOOT, f"{boot.step}: {boot.cause}", Scope.LAUNCH, Blame.IMAGE)
 
 
@@ -123,8 +129,10 @@ def _follow_vm(record: NodeRecord, live: Launch, facts: Facts, effects: list[Eff
     vm = record.vm_of(live)
     if vm is None:
         if has_vanished(record, live, facts):
-            return fail(record, Failure(FailureReason.VANISHED, f"VM {live.vm_name} is not there any more"), facts, effects)
+            return fail(record, _missing(live), facts, effects)
         return record
+    if vm.state is VmState.DELETING:
+        return fail(record, _missing(live), facts, effects)
     if vm.state is VmState.FAILED:
         effects.append(Diagnose(live))
         return record
@@ -143,6 +151,16 @@ def _follow_vm(record: NodeRecord, live: Launch, facts: Facts, effects: list[Eff
 
 def _was_started(live: Launch, facts: Facts) -> bool:
     return live.accepted_at is not None and facts.list_at is not None and facts.list_at > live.accepted_at
+
+
+def _missing(live: Launch) -> Failure:
+    gone = f"VM {live.vm_name} is not there any more"
+    return evicted(gone) if live.offer.priority is Priority.SPOT else Failure(FailureReason.VANISHED, gone)
+
+
+def evicted(detail: str) -> Failure:
+    """Azure has taken a Spot VM back: the next one there might not last either."""
+    return Failure(FailureReason.EVICTED, detail, Scope.OFFER, Blame.CAPACITY)
 
 
 def has_vanished(record: NodeRecord, live: Launch, facts: Facts) -> bool:

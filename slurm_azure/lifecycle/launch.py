@@ -38,7 +38,8 @@ def launch(record: NodeRecord, facts: Facts) -> tuple[NodeRecord, list[Effect]]:
 
 
 def _for_jobs_of(wish: Wish, live: Launch, effects: list[Effect]) -> Launch:
-    """Slurm shows a node as powering up before its hook has run: a launch from that look learns from the request whom it is for."""
+    """Slurm shows a node as powering up before its hook has run: a launch from that look learns from the request whom it is
+    for."""
     if live.jobs or live.joined_at is not None or not wish.jobs:
         return live
     known = replace(live, jobs=wish.jobs, request=wish.request)

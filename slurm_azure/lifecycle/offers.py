@@ -167,7 +167,10 @@ class Market:
 
     def __init__(self, pools: Mapping[PoolName, PoolPolicy], known: Mapping[str, CoolDown], now: float) -> None:
         self._pools, self._now = pools, now
-        self._cold = {key: cold for key, cold in known.items() if cold.until > now}
+        lasting = {key: cold for key, cold in known.items() if cold.until > now}
+        # Where VMs were taken back others may still be had: they come last, but they are not refused.
+        self._cold = {key: cold for key, cold in lasting.items() if cold.reason is not FailureReason.EVICTED}
+        self._shaky = lasting.keys() - self._cold.keys()
         self._rows: dict[PoolName, tuple[tuple[Offer, ...], ...]] = {}
 
     def offers(self, pool: PoolName, node: NodeName = _NOBODY, avoid: Offer | None = None) -> tuple[Offer, ...]:
@@ -210,7 +213,8 @@ class Market:
         alike = [list(zones) for _, zones in groupby(pool.offers, lambda offer: (offer.size, offer.priority))]
         for turn in range(max(map(len, alike), default=1) if pool.spread else 1):
             turned = (zones[turn % len(zones) :] + zones[: turn % len(zones)] for zones in alike)
-            yield tuple(offer for zones in turned for offer in zones if self.coldest(offer, pool.name) is None)
+            warm = [offer for zones in turned for offer in zones if self.coldest(offer, pool.name) is None]
+            yield tuple(sorted(warm, key=lambda offer: not self._shaky.isdisjoint(keys_of(offer, pool.name))))
 
 
 def choose(

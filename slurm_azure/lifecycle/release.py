@@ -8,10 +8,13 @@ from slurm_azure.lifecycle.effects import Delete, Drop, Effect, Note, ReadConsol
 from slurm_azure.lifecycle.park import KEPT, follow_kept, is_kept, may_keep
 from slurm_azure.lifecycle.record import Facts, NodeRecord
 from slurm_azure.lifecycle.retry import fail
-from slurm_azure.model import BUSY, REASON_PREFIX, Failure, FailureReason, Launch, Power, RequestKind
+from slurm_azure.model import BUSY, REASON_PREFIX, Failure, FailureReason, Launch, Power, RequestKind, SlurmNode
 
 CANCELLED = "cancelled"
 """`Launch.release_reason` when the jobs that the node was powered up for are gone."""
+
+SLURMS_OWN_REASON = "ResumeTimeout reached"
+"""What slurmctld writes on a node that missed ResumeTimeout; no administrator stands behind it (power_save.c)."""
 
 SETTLING = 5.0
 """Seconds after a wake-up within which the queue of jobs may not show yet, or no more, what it was for."""
@@ -178,8 +181,22 @@ def _tell(record: NodeRecord, launch: Launch, facts: Facts, effects: list[Effect
             told = replace(launch, told_at=facts.now)  # Slurm has given the node up by itself; nobody waits for it
             effects.append(Save(told))
             return told
+    if slurm is not None and is_administrators(slurm):
+        # power_down_force would take the drain off it, and down its reason (both seen on 22.05 and 24.11).
+        effects.append(Note(launch.node, f"Slurm is not told, an administrator has set it aside: {slurm.reason}"))
+        told = replace(launch, told_at=facts.now)
+        effects.append(Save(told))
+        return told
     effects.append(_saying(record, launch, facts))
     return launch
+
+
+def is_administrators(slurm: SlurmNode) -> bool:
+    """Whether the node is down or drained for a reason that is neither ours nor Slurm's own (of a boot that took too long, or a
+    registration that does not fit)."""
+    if not (slurm.down or slurm.drained) or not slurm.reason or "INVALID_REG" in slurm.flags:
+        return False
+    return not slurm.ours_to_resume and SLURMS_OWN_REASON not in slurm.reason
 
 
 def _saying(record: NodeRecord, launch: Launch, facts: Facts) -> Say:

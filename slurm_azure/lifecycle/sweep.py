@@ -8,10 +8,8 @@ from slurm_azure.lifecycle.closing import is_shelved
 from slurm_azure.lifecycle.effects import Delete, Effect, Note, Save, Say, Saying
 from slurm_azure.lifecycle.park import nothing_moves
 from slurm_azure.lifecycle.record import Facts, NodeRecord
+from slurm_azure.lifecycle.release import SLURMS_OWN_REASON
 from slurm_azure.model import REASON_PREFIX, FailureReason, Launch, Power, SlurmNode, Vm, VmState
-
-SLURMS_OWN_REASON = "ResumeTimeout reached"
-"""What slurmctld writes on a node that missed ResumeTimeout; no administrator stands behind it (power_save.c)."""
 
 
 def sweep(record: NodeRecord, facts: Facts) -> tuple[NodeRecord, list[Effect]]:
@@ -76,6 +74,12 @@ def _heal(record: NodeRecord, facts: Facts, effects: list[Effect]) -> None:
     slurm = record.slurm
     if slurm is None or record.pool is None or record.live is not None or not nothing_moves(record):
         return
+    if is_trapped(slurm):
+        effects += [
+            Say(record.node, Saying.RESUME, ""),
+            Note(record.node, "idle~ and not responding: no job could start on it"),
+        ]
+        return
     if not (is_held(slurm) and slurm.power is Power.OFF):
         return
     if record.pool.name in facts.closed:
@@ -105,6 +109,13 @@ def _give_up_bare(record: NodeRecord, facts: Facts, effects: list[Effect]) -> No
     if slurm.power is Power.UP and not slurm.down and facts.list_at - since >= facts.policy.list_lag:
         reason = f"{REASON_PREFIX} {FailureReason.VANISHED.value}: Slurm shows the node up, and it has no VM"
         effects += [Say(record.node, Saying.FAILED, reason), Note(record.node, "up in Slurm without a VM: set down")]
+
+
+def is_trapped(slurm: SlurmNode) -> bool:
+    """Powered down and not responding: after the next restart of slurmctld no job is placed there any more, and no reason is
+    shown (22.05, 24.11; GitHub aws/aws-parallelcluster#7577). `state=idle` takes the flag off; `resume` sets it."""
+    at_rest = slurm.power is Power.OFF and not slurm.down and not slurm.drained
+    return at_rest and "NOT_RESPONDING" in slurm.flags and not slurm.flags & {"POWER_UP", "POWER_DOWN"}
 
 
 def is_held(slurm: SlurmNode) -> bool:

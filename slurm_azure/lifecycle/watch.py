@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from slurm_azure.lifecycle.effects import Effect, LookAtPower
-from slurm_azure.lifecycle.join import has_vanished
+from slurm_azure.lifecycle.join import evicted, has_vanished
 from slurm_azure.lifecycle.record import Facts, NodeRecord
 from slurm_azure.lifecycle.retry import fail
 from slurm_azure.model import (
@@ -64,13 +64,12 @@ def _announced(slurm: SlurmNode | None) -> Failure | None:
         return None
     for notice, reason in NOTICES.items():
         if slurm.reason.startswith(notice):
-            blame = Blame.CAPACITY if reason is FailureReason.EVICTED else Blame.TRANSIENT
-            return Failure(reason, slurm.reason.removeprefix(notice).strip(), Scope.LAUNCH, blame)
+            said = slurm.reason.removeprefix(notice).strip()
+            return evicted(said) if reason is FailureReason.EVICTED else Failure(reason, said, Scope.LAUNCH, Blame.TRANSIENT)
     return None
 
 
 def _lost(live: Launch) -> Failure:
     if live.offer.priority is Priority.SPOT:
-        cause = f"VM {live.vm_name} was taken back by Azure (Spot), or deleted"
-        return Failure(FailureReason.EVICTED, cause, Scope.LAUNCH, Blame.CAPACITY)
+        return evicted(f"VM {live.vm_name} was taken back by Azure (Spot), or deleted")
     return Failure(FailureReason.VANISHED, f"VM {live.vm_name} was deleted outside Slurm", Scope.LAUNCH, Blame.TRANSIENT)

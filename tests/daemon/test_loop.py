@@ -123,7 +123,7 @@ def test_a_failed_node_comes_back_after_its_hold(daemon: Daemon) -> None:
     daemon.settle(50)
     assert [what for what, _ in told_of(daemon, "az-1")] == [Tell.DOWN, Tell.POWER_DOWN_FORCE]
     daemon.settle(30)
-    assert [what for what, _ in told_of(daemon, "az-1")][2:3] == [Tell.RESUME]
+    assert [what for what, _ in told_of(daemon, "az-1")][2:3] == [Tell.IDLE]
     daemon.cloud.on_create = lambda order: None
     resume(daemon, "az-1", "az-1")
     daemon.settle(3)

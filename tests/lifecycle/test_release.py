@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from slurm_azure.lifecycle.effects import Delete, Drop, Effect, Save, Say, Saying
+from dataclasses import replace
+
+import pytest
+
+from slurm_azure.lifecycle.effects import Delete, Drop, Effect, ReadConsole, Save, Say, Saying
 from slurm_azure.lifecycle.release import release
 from slurm_azure.model import Failure, FailureReason, Launch, Power, RequestKind, VmState
 from tests.support.nodes import NOW, a_launch, a_node, a_record, a_vm, a_wish, facts
@@ -130,3 +134,53 @@ def test_nothing_is_said_of_a_node_that_slurm_gave_up_by_itself() -> None:
     _, effects = release(a_record(dying=(failed,), slurm=a_node(Power.OFF)), facts(NOW + 5, slurm_at=NOW + 4))
     assert not any(isinstance(effect, Say) for effect in effects)
     assert saved(effects)[-1].told_at == NOW + 5
+
+
+def test_slurm_is_not_told_of_a_node_that_an_administrator_has_set_aside() -> None:
+    """S34, invariant 5: telling would replace the administrator's reason, and take the drain away; the VM goes all the same."""
+    failed = a_launch(sent_at=NOW, released_at=NOW, failure=Failure(FailureReason.VANISHED, "gone"))
+    drained = a_node(Power.UP, "az-1", "bad fan", "DRAIN")
+    _, effects = release(a_record(dying=(failed,), slurm=drained), facts(NOW + 5, slurm_at=NOW + 4))
+    assert [effect for effect in effects if isinstance(effect, Say)] == []
+    assert any(isinstance(effect, Delete) for effect in effects)
+
+
+@pytest.mark.parametrize(("held", "pending", "goes"), [((), (), True), ((), (7,), False), ((7,), (), False), (None, (), False)])
+def test_a_booting_node_goes_when_its_job_is_gone(held: tuple[int, ...] | None, pending: tuple[int, ...], goes: bool) -> None:
+    """S26: cancelled, not only waiting again (another of its nodes failed), and not while the queue is out of sight."""
+    live = a_launch(sent_at=NOW, accepted_at=NOW, wanted_at=NOW, jobs=(7,))
+    seen = replace(facts(NOW + 30, slurm_at=NOW + 29), jobs_at=NOW + 29, pending=frozenset(pending))
+    record, _ = release(a_record(live=live, slurm=a_node(Power.WAKING), jobs=held), seen)
+    assert (record.live is None) is goes
+
+
+def test_a_node_that_is_configured_no_more_ends_in_peace() -> None:
+    """S20: drained while a job runs on it, powered down and deleted when that has ended, also if Slurm has forgotten it."""
+    live = a_launch(sent_at=NOW, accepted_at=NOW, joined_at=NOW)
+    busy = replace(a_node(Power.UP), flags=frozenset({"ALLOCATED", "CLOUD"}))
+    kept, effects = release(a_record(pool=None, live=live, slurm=busy), facts(NOW + 90))
+    idle, _ = release(a_record(pool=None, live=live, slurm=a_node(Power.UP)), facts(NOW + 90))
+    forgotten, _ = release(a_record(live=live, unknown_since=NOW), facts(NOW + 90))
+    assert kept.live == live
+    assert [effect.saying for effect in effects if isinstance(effect, Say)] == [Saying.SHELVE]
+    assert idle.live is None
+    assert forgotten.live is None
+
+
+def test_a_failed_boots_console_is_read_before_its_vm_goes() -> None:
+    """It is the only witness; but it is not waited for longer than half a minute."""
+    failed = a_launch(
+        sent_at=NOW,
+        accepted_at=NOW,
+        running_at=NOW,
+        released_at=NOW,
+        told_at=NOW,
+        failure=Failure(FailureReason.BOOT, "mounts"),
+    )
+    record = a_record(dying=(failed,), vms=(a_vm(failed),))
+    _, effects = release(record, facts(NOW + 1))
+    _, late = release(record, facts(NOW + 31))
+    _, read = release(replace(record, dying=(replace(failed, console_at=NOW + 1),)), facts(NOW + 2))
+    assert effects == [ReadConsole(failed)]
+    for after in (late, read):
+        assert [type(effect) for effect in after] == [Delete]

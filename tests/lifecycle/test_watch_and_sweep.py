@@ -1,9 +1,13 @@
-"""Steps 4 and 5: a node that serves keeps its VM; what nobody asked for goes."""
+"""Steps 5 and 6: a node that serves keeps its VM; what nobody asked for goes."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from slurm_azure.lifecycle.decide import decide_node
-from slurm_azure.lifecycle.effects import Delete, Save, Say, Saying
+from slurm_azure.lifecycle.effects import Delete, LookAtPower, Save, Say, Saying
 from slurm_azure.lifecycle.sweep import sweep
 from slurm_azure.lifecycle.watch import watch
 from slurm_azure.model import FailureReason, Power, VmState
@@ -104,3 +108,48 @@ def test_a_serving_node_needs_nothing() -> None:
     """Up, with its VM: no effect at all."""
     _, effects = decide_node(a_record(live=SERVING, slurm=a_node(Power.UP), vms=(a_vm(SERVING),)), facts(LATER, list_at=LATER))
     assert effects == []
+
+
+def test_a_powered_down_node_that_does_not_respond_is_healed() -> None:
+    """S33: nobody could ever use it again, and no reason would be shown; one that Slurm is about to power up is left."""
+    trapped = a_node(Power.OFF, "az-1", "", "NOT_RESPONDING")
+    _, effects = sweep(a_record(slurm=trapped), facts(LATER))
+    _, waking = sweep(a_record(slurm=a_node(Power.OFF, "az-1", "", "NOT_RESPONDING", "POWER_UP")), facts(LATER))
+    assert [effect.saying for effect in effects if isinstance(effect, Say)] == [Saying.RESUME]
+    assert waking == []
+
+
+def test_a_node_up_in_slurm_without_a_vm_is_set_down() -> None:
+    """Its jobs would wait for ever; but only once it has been so for longer than lists lag."""
+    up = a_node(Power.UP)
+    _, early = sweep(a_record(slurm=up, bare_since=LATER - 30), facts(LATER, list_at=LATER))
+    _, effects = sweep(a_record(slurm=up, bare_since=LATER - 61), facts(LATER, list_at=LATER))
+    assert early == []
+    assert [effect.saying for effect in effects if isinstance(effect, Say)] == [Saying.FAILED]
+
+
+@pytest.mark.parametrize("reason", ["slurm-azure: evicted: at 12:00:00Z", "slurm-azure: maintenance: Reboot"])
+def test_a_node_whose_vm_was_announced_to_go_fails_when_its_jobs_have_left(reason: str) -> None:
+    """S11: its watcher has drained it; what still runs there is not cut short by us."""
+    busy = replace(a_node(Power.UP, "az-1", reason, "DRAIN"), flags=frozenset({"ALLOCATED", "DRAIN", "CLOUD"}))
+    kept, _ = watch(a_record(live=SERVING, slurm=busy, vms=(a_vm(SERVING),)), facts(LATER))
+    gone, _ = watch(a_record(live=SERVING, slurm=a_node(Power.UP, "az-1", reason, "DRAIN"), vms=(a_vm(SERVING),)), facts(LATER))
+    assert kept.live == SERVING
+    assert gone.live is None
+    assert gone.dying[0].failure is not None
+    assert gone.dying[0].failure.reason.value in reason
+
+
+def test_a_vm_that_azure_deletes_is_lost_at_once() -> None:
+    """Nobody of us asked for it: it is taken back, and there is no need to wait until it is gone."""
+    record, _ = watch(a_record(live=SERVING, vms=(a_vm(SERVING, VmState.DELETING),)), facts(LATER))
+    assert record.live is None
+
+
+def test_a_node_that_has_been_silent_for_long_has_its_vm_looked_at() -> None:
+    """S12: a list does not tell a stopped VM from one that runs."""
+    silent = a_record(live=SERVING, vms=(a_vm(SERVING),), silent_since=LATER - 40)
+    _, effects = watch(silent, facts(LATER, slurm_at=LATER))
+    _, early = watch(replace(silent, silent_since=LATER - 5), facts(LATER, slurm_at=LATER))
+    assert effects == [LookAtPower(SERVING)]
+    assert early == []
