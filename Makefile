@@ -7,7 +7,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help setup demo demo-stop shell test test-fast fuzz lint fmt bench scale clean
+.PHONY: help setup demo demo-stop shell test test-fast fuzz lint fmt bench scale chaos clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,10 @@ fmt: $(VENV)/.ready  ## Format the code
 scale: $(VENV)/.ready  ## 200 nodes in one job, then 5,000 VMs up and down under Azure's documented budgets (half an hour)
 	@$(RUN)/python -m slurm_azure.demo prepare
 	@$(RUN)/pytest -s tests/endtoend/scale.py $(ARGS)
+
+chaos: $(VENV)/.ready  ## Kill everything while everything fails, then look what is lost (SECONDS=600, NODES=600, SEED=any)
+	@$(RUN)/python -m slurm_azure.demo prepare
+	@$(RUN)/python -m tests.chaos --seconds $(or $(SECONDS),600) --nodes $(or $(NODES),600) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 bench: $(VENV)/.ready  ## The benchmarks, beside their targets
 	@$(RUN)/python -m bench $(ARGS)

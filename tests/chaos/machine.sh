@@ -21,13 +21,13 @@ mkdir munge tmp spool log state slurm
 chmod 1777 tmp
 install -m 0400 "$MACHINE_KEY" munge.key
 printf '127.0.0.1 localhost\n10.77.0.4 head\n%s %s\n' "$MACHINE_IP" "$MACHINE_NODE" > hosts
-: > resolv.conf
+sed 's/^hosts:.*/hosts: files/' "$root/etc/nsswitch.conf" > nsswitch.conf
 mount --bind "$root/run/hosts" "$root/etc/hosts"
+mount --bind "$root/run/nsswitch.conf" "$root/etc/nsswitch.conf"
 mount --bind "$root/run/tmp" "$root/tmp"
 mount --bind "$root/run/spool" "$root/var/spool"
 mount --bind "$root/run/log" "$root/var/log"
 mount --bind "$root/run/state" "$root/var/lib/munge"
-[ ! -e "$root/etc/resolv.conf" ] || mount --bind "$root/run/resolv.conf" "$root/etc/resolv.conf"
 cd /
 exec chroot "$root" /bin/sh -c '
     mkdir -p /var/log/munge

@@ -59,6 +59,12 @@ def fate(seed: int, vm: str) -> Fate:
     return Fate(late=chance.uniform(4, 25)) if number < 0.15 else Fate()
 
 
+def is_ours(vm: Mapping[str, Any]) -> bool:
+    """Whether a VM is one of the cluster's."""
+    tags = vm["tags"]
+    return tags.get("slurm-azure-cluster") == "miniature" and "slurm-azure-node" in tags
+
+
 class Machine:
     """One machine."""
 
@@ -84,7 +90,9 @@ class Machine:
         launch = self.vm["tags"].get("slurm-azure-launch", "")
         report = f"slurm-azure boot=ok launch={launch} seconds=2.0 stages=host-name:0.01,slurmd:0.20 memory=3500 cpus=1"
         if self.fate.fails:
-            report = f"slurm-azure boot=failed launch={launch} seconds=2.0 stages=host-name:0.01 memory=3500 cpus=1 step=mounts "
+            report = (
+                f"slurm-azure boot=failed launch={launch} seconds=2.0 stages=host-name:0.01 memory=3500 cpus=1 step=mounts "
+            )
             report += "cause=mount.nfs4: /shared: Connection timed out"
         well = not (self.fate.fails or self.fate.silent)
         return {
@@ -124,7 +132,6 @@ class Machines:
         self._machines: dict[str, Machine] = {}
         self.fates: Counter[str] = Counter()
         self.most = 0
-        self.doubles: list[str] = []
 
     def look(self) -> None:
         """Ask Azure what runs, and follow."""
@@ -133,7 +140,7 @@ class Machines:
                 vms = json.load(answer)["value"]
         except (OSError, ValueError):
             return
-        wanted = {vm["vmId"]: vm for vm in vms if vm["powerState"] == "running" and vm["tags"].get("slurm-azure-node")}
+        wanted = {vm["vmId"]: vm for vm in vms if is_ours(vm) and vm["powerState"] == "running"}
         for gone in self._machines.keys() - wanted.keys():
             self._machines.pop(gone).end()
         for identity in wanted.keys() - self._machines.keys():

@@ -28,7 +28,7 @@ def configuration(nodes: int) -> dict[str, Any]:
     """slurm-azure.yaml: half of the nodes on Spot VMs that may fall back to on-demand, a third on two sizes in three zones, the
     rest all or nothing. Two partitions, and one over all pools."""
     spot, zones = nodes // 2, nodes // 3
-    common = {"image": IMAGE, "hardware": HARDWARE, "attempts": 3, "deadlines": {"create": "40s", "boot": "30s"}}
+    common = {"image": IMAGE, "hardware": HARDWARE, "attempts": 3, "deadlines": {"create": "40s", "boot": "45s"}}
     breaker = {"failures": 8, "pause": "15s"}
     pools = {
         "spot": {
@@ -113,9 +113,16 @@ def machines_argv(site: Site, seed: int) -> Sequence[str]:
     return [sys.executable, "-m", "tests.chaos.machines", *options]
 
 
-def machines_told(site: Site) -> dict[str, Any]:
-    """What the machines say of themselves."""
-    file = str(site.folder / "machines" / "told.json")
-    done = subprocess.run(site.inside(["cat", file]), check=False, capture_output=True, text=True)
+def witness_argv(site: Site) -> Sequence[str]:
+    """What runs the witness inside the sandbox."""
+    inside = subprocess.run(site.inside(["cat", str(site.folder / "head" / "pid")]), check=True, capture_output=True, text=True)
+    journal = f"/proc/{inside.stdout.strip()}/root/var/lib/slurm-azure/journal.db"
+    options = ["--control", CONTROL, "--journal", journal, "--folder", str(site.folder)]
+    return [sys.executable, "-m", "tests.chaos.witness", *options]
+
+
+def told(site: Site, name: str) -> dict[str, Any]:
+    """What a process of the run says of itself in a file of the site's folder."""
+    done = subprocess.run(site.inside(["cat", str(site.folder / name)]), check=False, capture_output=True, text=True)
     found: dict[str, Any] = json.loads(done.stdout or "{}")
     return found
