@@ -31,7 +31,7 @@ from slurm_azure.lifecycle.park import parking, taken_over
 from slurm_azure.lifecycle.record import Facts
 from slurm_azure.lifecycle.spending import month_of
 from slurm_azure.model import Launch, LaunchId, NodeName, SlurmNode, VmName
-from slurm_azure.slurm.scheduler import Scheduler, holding
+from slurm_azure.slurm.scheduler import Scheduler, holding, waiting
 
 log = logging.getLogger(__name__)
 
@@ -306,4 +306,4 @@ def look_at_slurm(
     if not with_jobs:
         return nodes, None
     jobs = scheduler.jobs(names)
-    return nodes, (holding(jobs, names), frozenset(job.id for job in jobs if job.state == "PENDING"))
+    return nodes, (holding(jobs, names), waiting(jobs))
