@@ -13,23 +13,26 @@ _HOST = r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?"
 _CONTROLLER = re.compile(
     rf"(?P<host>{_HOST})(:(?P<port>\d+))?|\[(?P<bracketed>[0-9A-Fa-f:.]+)\](:(?P<port6>\d+))?|(?P<bare>[0-9A-Fa-f:.]+)"
 )
-_SHARE_OF_TIMEOUT = 0.8
+_SHARE_OF_DEADLINE = 0.8
 
 
 def node_settings(config: Config, pool: str) -> dict[str, Any]:
     """Plain data for JSON, without any secret. Durations in seconds.
 
-    `give_up_after` is how long after its boot a node goes on trying: less than Slurm's ResumeTimeout, so that Slurm
-    hears the cause before it gives up by itself. Raises RenderError.
+    `give_up_after` is how long after its boot a node goes on trying: less than the daemon waits for it (deadlines.boot, from
+    the moment that Azure says it is there), so that the cause is heard before the daemon gives up without one. Raises
+    RenderError.
     """
+    settings = config.pools[pool]
+    deadline = settings.deadlines.boot or config.resume_timeout(pool) / 2
     return {
         "cluster": config.cluster,
         "controllers": [controller(text, config.slurm.cluster_port) for text in config.slurm.controllers],
         "munge": _munge(config),
         "authorities": _authorities(config),
         "mounts": [mount.model_dump(mode="json") for mount in config.mounts],
-        "give_up_after": round(config.resume_timeout(pool) * _SHARE_OF_TIMEOUT),
-        "spot": {"signal": config.pools[pool].spot.signal, "grace": config.pools[pool].spot.grace},
+        "give_up_after": round(deadline * _SHARE_OF_DEADLINE),
+        "spot": {"signal": settings.spot.signal, "grace": settings.spot.grace},
     }
 
 

@@ -323,7 +323,7 @@ def render(name: str, folder: Path, ca: Path) -> str:
         munge={"source": "key-vault", "vault": f"https://{GATEWAY}"},
         mounts=[missing, {"source": f"{GATEWAY}:/shared", "path": "/shared"}],
         pools={"hb": hb},
-        partitions={"cloud": {"pools": ["hb"], "resume_timeout": 30.0 if name == "no-key" else 120.0}},
+        partitions={"cloud": {"pools": ["hb"], "resume_timeout": 60.0 if name == "no-key" else 240.0}},
     )
     return UserData(config, overrides=folder / "none").render(name, "hb", f"l1-{name}")
 

@@ -33,7 +33,7 @@ def test_reads_what_is_rendered(tmp_path: Path) -> None:
     file = tmp_path / "node.json"
     file.write_text(json.dumps(node_json(UserData(config).render("az-1", "hb", "l1"))), encoding="utf-8")
     node = read_node(str(file))
-    assert (node.name, node.pool, node.cluster, node.give_up_after) == ("az-1", "hb", "test", 480.0)
+    assert (node.name, node.pool, node.cluster, node.give_up_after) == ("az-1", "hb", "test", 240.0)
     assert node.controllers == [Controller("head", 7000)]
     assert node.munge == MungeKey("key-vault", "https://v.vault.azure.net", "munge-key", None)
     assert (node.launch, node.spot) == ("l1", Spot("USR1", 7.0))

@@ -8,6 +8,7 @@ import pytest
 
 from slurm_azure.boot.node_settings import controller, node_settings
 from slurm_azure.errors import RenderError
+from tests.boot.test_user_data import the_pool
 from tests.support.configs import a_config, a_document
 
 
@@ -34,10 +35,18 @@ def test_bad_controller(text: str) -> None:
         controller(text, 6817)
 
 
-def test_gives_up_before_slurm_does() -> None:
-    """A node ends its attempts before the ResumeTimeout of its pool, so that Slurm hears the cause."""
-    config = a_config(partitions={"cloud": {"pools": ["hb"], "resume_timeout": 500.0}})
-    assert node_settings(config, "hb")["give_up_after"] == 400
+@pytest.mark.parametrize(("deadlines", "seconds"), [({}, 200), ({"boot": 100.0}, 80)])
+def test_gives_up_before_the_daemon_does(deadlines: dict[str, float], seconds: int) -> None:
+    """A node ends its attempts before its deadline, half of the ResumeTimeout unless set, so that its cause is heard."""
+    config = a_config(partitions={"cloud": {"pools": ["hb"], "resume_timeout": 500.0}}, pools=the_pool(deadlines=deadlines))
+    assert node_settings(config, "hb")["give_up_after"] == seconds
+
+
+def test_spot() -> None:
+    """What jobs get on an eviction is the pool's own."""
+    pools = the_pool(priority="spot", spot={"signal": "USR2", "grace": 5.0})
+    assert node_settings(a_config(pools=pools), "hb")["spot"] == {"signal": "USR2", "grace": 5.0}
+    assert node_settings(a_config(), "hb")["spot"] == {"signal": "none", "grace": 10.0}
 
 
 def test_key_in_the_image() -> None:

@@ -16,6 +16,8 @@ from slurm_node.outcome import Outcome
 from slurm_node.report import boot_report, hardware, report_failure, report_success
 from slurm_node.scontrol import tell
 
+from slurm_azure.slurm.boot_report import parse_boot_report
+
 NODE = Node("az-1", "hb", "test", [Controller("10.0.0.4", 6817)], MungeKey("image"), None, [], 600.0)
 HEAD = r"launch=ab12 seconds=\d+\.\d stages=host-name:0\.01,munge-key:12\.35 memory=\d+ cpus=\d+"
 
@@ -138,3 +140,11 @@ def test_before_munge(slurm: Path) -> None:
     (slurm / "slurm.conf").unlink()
     report_failure(NODE, an_outcome("munge key", "no"), teller(slurm))
     assert calls(slurm) == []
+
+
+def test_daemon_reads_it(slurm: Path) -> None:
+    """What the node writes is what the daemon on the head node reads."""
+    read = parse_boot_report(boot_report(an_outcome("mounts", "f:/x on /x: no")))
+    assert read is not None
+    assert (read.launch, read.ok, read.step, read.cause) == ("ab12", False, "mounts", "f:/x on /x: no")
+    assert (read.memory_mib, read.cpus, read.stages) == (31987, 8, (("host-name", 0.01), ("munge-key", 12.35)))
