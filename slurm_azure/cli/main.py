@@ -22,6 +22,7 @@ COMMANDS = {
     "why": "what happened to a node, when, and why",
     "pause": "make nothing new in Azure for a while, in the whole site or one pool; what runs goes on",
     "resume-service": "take a pause back",
+    "sweep": "what is left in Azure or in Slurm that belongs to nothing; with --yes it is removed",
     "check": "try configuration, templates, node lines and hooks, without Azure",
     "generate": "write or print Slurm's part of the configuration",
     "render": "print the user data a node gets at its first boot",
