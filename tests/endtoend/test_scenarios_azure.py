@@ -47,7 +47,7 @@ def running(site: Site, count: int) -> bool:
 def test_s01_quota_for_60_of_100_nodes(site: Site) -> None:
     """100 one-node jobs, quota for 60: 60 VMs start; the other 40 jobs are requeued with the quota's reason at once."""
     with faults(site, {"what": {"kind": "quota", "usage": "cores", "limit": 60 * 120}}):
-        submit(site, "--partition=none", "--array=1-100", script="true")
+        submit(site, "--partition=none", "--exclusive", "--array=1-100", script="true")
         until(lambda: len(vm_names(site)) == 60, 60, "60 VMs")
         began = time.monotonic()
         until(lambda: restarts(site)[1] == 40, 30, "40 jobs requeued")

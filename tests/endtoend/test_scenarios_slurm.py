@@ -41,7 +41,7 @@ def test_s04_the_daemon_killed_in_creates_and_deletes(site: Site) -> None:
     """kill -9 before, in the middle of and after create calls, then the same of deletes: each VM once, and nothing is left."""
     before = counts(site)
     site.kill_daemon()
-    submit(site, "--partition=none", "--array=1-6", script="true")
+    submit(site, "--partition=none", "--exclusive", "--array=1-6", script="true")
     until(lambda: len(list(filter(_waking, node_states(site).values()))) == 6, 30, "six nodes powering up")
     site.start_daemon()
     slow = {"what": {"kind": "latency", "seconds": 4, "when": "after"}, "operation": ["creates", "deletes"]}
@@ -85,7 +85,7 @@ def test_s19_a_node_with_less_memory_than_configured(site: Site) -> None:
     of tries the pool is closed."""
     with slurm_conf(site, "SlurmdParameters=config_overrides", "#SlurmdParameters=config_overrides"):
         before = counts(site)
-        submit(site, "--partition=trial", "--array=1-4", script="hostname")
+        submit(site, "--partition=trial", "--exclusive", "--array=1-4", script="hostname")
         reason = until(lambda: next(iter(reasons(site).values()), ""), 150, "a reason in sinfo -R")
         tell(f"sinfo -R: {reason}")
         assert reason.startswith("slurm-azure: ")

@@ -116,8 +116,9 @@ def _replace(site: Site, old: str, new: str) -> None:
 
 
 def clear(site: Site) -> None:
-    """Whatever a test has left: no faults, no jobs, and then rest."""
+    """Whatever a test has left: no faults, no jobs, a daemon that runs, and then rest."""
     site.control("/faults", [], "PUT")
+    site.head.run(["sh", "-c", "kill -0 $(cat /run/services/slurm-azured.pid) 2> /dev/null || service start slurm-azured"])
     site.head.run(["scancel", "--user=alice"])
     wait_for_rest(site, 240)
 

@@ -28,8 +28,7 @@ CAPACITY = [
 @pytest.mark.parametrize("retry_after", [120, 1200])
 def test_s06_a_429_in_mid_burst_pauses_that_budget_alone(retry_after: int, tmp_path: Path) -> None:
     """After the one 429 no create is sent until Retry-After is over, while deletes, lists and running jobs go on; it is counted."""
-    factor, timers = retry_after / 2.0, {"resume_timeout": 3000.0}
-    with whole_site(tmp_path, factor=factor, timers=timers, limits={"calls_at_once": 2}) as site:
+    with whole_site(tmp_path, timers={"resume_timeout": 3000.0}, limits={"calls_at_once": 2}) as site:
         first = site.slurm.submit("az-10", seconds=1.0)
         site.run(lambda: first.ended)
         site.faults({"what": {"kind": "throttle", "retry_after": retry_after}, "operation": "creates", "skip": 4, "count": 1})
@@ -90,7 +89,7 @@ def test_s22_a_budget_that_is_reached_refuses_and_harms_nobody(cap: dict[str, An
     hb = pool("az-[1-3]", price_per_hour=0.1) | ({"budget": cap} if whose == "pool" else {})
     further = {"budget": cap} if whose == "site" else {}
     partition = {"budget": cap} if whose == "partition" else {}
-    with whole_site(tmp_path, {"hb": hb}, partition=partition, factor=120.0, **further) as site:
+    with whole_site(tmp_path, {"hb": hb}, partition=partition, **further) as site:
         jobs = site.slurm.submit_each("az-[1-3]", seconds=100.0)
         assert site.run(lambda: site.slurm.said(Tell.DOWN), 60) < 30
         ((node, reason),) = site.slurm.said(Tell.DOWN).items()
@@ -107,7 +106,7 @@ def test_s23_spot_falls_over_to_on_demand_and_comes_back(tmp_path: Path) -> None
     """No Spot to be had: the job runs on demand at once; after the cool-down, with Spot back, the next one is Spot again."""
     hb = pool("az-[1-2]", priority="spot", spot={"fallback": "on-demand"})
     limits = {"cool_downs": {"capacity": "5m"}}
-    with whole_site(tmp_path, {"hb": hb}, factor=120.0, limits=limits) as site:
+    with whole_site(tmp_path, {"hb": hb}, limits=limits) as site:
         site.faults(
             {"name": "no Spot", "what": {"kind": "capacity", "hosts": 0, "priority": "Spot", "answer": "SkuNotAvailable"}}
         )
@@ -139,7 +138,7 @@ def test_s36_a_fault_of_the_set_up_closes_the_pool_with_its_remedy(
     """Azure is not asked for ever: after the first refusals the pool's nodes are drained with cause and remedy, the metrics show
     it, and once it is mended everything returns by itself and the jobs run."""
     times = {"network": "3m", "image": "3m", "permission": "3m", "policy": "3m", "configuration": "3m"}
-    with whole_site(tmp_path, factor=120.0, limits={"cool_downs": times}) as site:
+    with whole_site(tmp_path, limits={"cool_downs": times}) as site:
         site.faults({"name": "wrong", "what": code, "operation": "creates"})
         jobs = site.slurm.submit_each("az-[1-4]")
         site.run(lambda: len(site.slurm.sinfo_R()) == 10, 120)

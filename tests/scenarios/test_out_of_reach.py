@@ -30,7 +30,7 @@ CREATE, DELETE, LIST = "VirtualMachines_CreateOrUpdate", "VirtualMachines_Delete
 )
 def test_s14_a_release_that_azure_fails_is_tried_until_it_is_gone(fault: dict[str, object], tmp_path: Path) -> None:
     """Slurm has the node idle~ long ago; the VM is not forgotten, the gauge shows what is overdue, and in the end it is gone."""
-    with whole_site(tmp_path, factor=120.0, limits={"delete_retry": 30.0, "failed_node_hold": 20.0}) as site:
+    with whole_site(tmp_path, limits={"delete_retry": 30.0, "failed_node_hold": 20.0}) as site:
         jobs = site.slurm.submit_each("az-[1-3]", seconds=60.0)
         site.run(lambda: all(job.state == "RUNNING" for job in jobs))
         site.faults({"name": "stuck"} | fault)
@@ -62,7 +62,7 @@ def test_s15_a_full_spool_is_told_and_slurms_own_state_suffices(tmp_path: Path) 
 def test_s15_a_clock_that_jumps_harms_no_job(jump: float, tmp_path: Path) -> None:
     """The head node's clock is set two hours ahead or back, in mid-boot: nothing that runs or boots is given up, and what is asked
     for afterwards starts."""
-    with whole_site(tmp_path, factor=120.0) as site:
+    with whole_site(tmp_path) as site:
         running = site.slurm.submit("az-1", seconds=300.0)
         site.run(lambda: running.state == "RUNNING")
         booting = site.slurm.submit_each("az-[2-4]")
@@ -93,7 +93,7 @@ def test_s15_a_reboot_of_the_head_node_loses_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("how", [{"how": "error"}, {"how": "reset"}, {"how": "invalid_client"}], ids=["5xx", "reset", "no"])
 def test_s16_no_token_in_mid_burst(how: dict[str, str], tmp_path: Path) -> None:
     """Tokens end and there are no new ones for five minutes: requests wait, the metrics show it, nothing is lost."""
-    with whole_site(tmp_path, factor=120.0) as site:
+    with whole_site(tmp_path) as site:
         site.faults(
             {"name": "login", "what": {"kind": "login_down"} | how, "until": 300},
             {"name": "expired", "what": "ExpiredAuthenticationToken", "until": 300},
@@ -166,7 +166,7 @@ def test_s32_a_create_whose_reply_is_lost_is_recognised(kind: str, tmp_path: Pat
 def test_s35_ten_minutes_without_azure_or_slurm(who: str, tmp_path: Path) -> None:
     """Jobs run, nodes boot, hooks come in: no VM is deleted and no node set down for what cannot be seen; then all of it happens."""
     timers = {"resume_timeout": 1800.0, "suspend_time": 1200.0}
-    with whole_site(tmp_path, factor=120.0, timers=timers) as site:
+    with whole_site(tmp_path, timers=timers) as site:
         running = site.slurm.submit("az-[1-3]", seconds=900.0)
         site.run(lambda: running.state == "RUNNING")
         site.slurm.answers = who == "azure"

@@ -73,7 +73,7 @@ def test_s05_the_same_request_twice_in_parallel(tmp_path: Path) -> None:
 
 def test_s17_300_jobs_that_start_together_are_one_batch(tmp_path: Path) -> None:
     """A request for each of 300 one-node jobs: no process and no thread a job, as few rounds as batches, two writes a node."""
-    with whole_site(tmp_path, {"hb": pool("az-[1-300]")}, factor=20.0) as site:
+    with whole_site(tmp_path, {"hb": pool("az-[1-300]")}) as site:
         threads = threading.active_count()
         jobs = site.slurm.submit_each("az-[1-300]", seconds=1)
         site.slurm.hooks_work = False
@@ -137,7 +137,7 @@ _FILES = {
 @pytest.mark.parametrize("shape", _FILES)
 def test_s28_resume_files_of_any_shape(shape: str, tmp_path: Path) -> None:
     """The nodes come from the argument; whatever the file is, these two start, and no other."""
-    with whole_site(tmp_path, factor=120.0) as site:
+    with whole_site(tmp_path) as site:
         job = site.slurm.submit("az-[1-2]")
         site.slurm.hooks_work = False
         site.slurm.step(())

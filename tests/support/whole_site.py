@@ -1,9 +1,8 @@
-"""A whole site in one process and in fast time: real loop, journal, spool and SDK over TLS; Azure and Slurm are simulated.
+"""A whole site in one process and in a time of its own: real loop, journal, spool and SDK over TLS; Azure and Slurm are simulated.
 
 A scenario says what is given (`whole_site(...)`, `faults`), what happens (`slurm.submit`, `run`), and what must be true then.
-Times are seconds of the site's own clock, which runs `factor` times as fast as ours.
+Times are seconds of the site's clock. It moves when all that is due has happened, so that a slow machine changes nothing.
 """
-
 from __future__ import annotations
 
 import itertools
@@ -27,32 +26,41 @@ from slurm_azure.daemon.steady import Steady
 from slurm_azure.intake import accept
 from slurm_azure.journal import Journal
 from slurm_azure.model import Launch
-from slurm_azure.simulator.clock import FastClock
 from slurm_azure.simulator.timing import Distribution, constant
 from tests.simulator.faulty import control, put
 from tests.support.clouds import config_for
 from tests.support.configs import a_config
-from tests.support.simulated_azure import SimulatedAzure, simulated_azure
+from tests.support.simulated_azure import ManualClock, SimulatedAzure, simulated_azure
 from tests.support.slurmctld import Slurmctld
 
-READ_TIMEOUT = 60.0  # the product's, in seconds of the site's clock
-LOOK = 2.0  # between two turns of slurmctld
+READ_TIMEOUT = 1.5  # the product's, in seconds of ours: an answer that is lost is waited for in earnest
+STEP, LOOK = 1.0, 2.0  # seconds between two turns of the daemon, of slurmctld
+PATIENCE = 0.3  # of our seconds, for an answer that the simulator holds back
 SIZE = "Standard_F2s_v2"
 
 
-class OneClock(FastClock):
-    """A fast clock for everybody: who waits for Azure lives in Azure's time too."""
+class OneClock(ManualClock):
+    """The clock of everybody: who waits for Azure lives in Azure's time too."""
 
-    def __init__(self, factor: float) -> None:
-        super().__init__(factor)
-        self.factor = factor
-
-    def real(self, seconds: float) -> float:
-        return seconds
+    def __init__(self) -> None:
+        super().__init__()
+        self._moved = threading.Condition()
+        self._stopped = False
+        self.sleeping = 0
 
     def sleep_for(self, seconds: float) -> None:
         """Block for seconds of this clock."""
-        time.sleep(seconds / self.factor)
+        until = self.now() + seconds
+        with self._moved:
+            self.sleeping += 1
+            self._moved.wait_for(lambda: self._stopped or self.now() >= until)
+            self.sleeping -= 1
+
+    def wake(self, stop: bool = False) -> None:
+        """The clock has moved (or will not any more)."""
+        with self._moved:
+            self._stopped = stop
+            self._moved.notify_all()
 
 
 @dataclass
@@ -95,9 +103,9 @@ class Site:
         self._boots: Counter[str] = Counter()
         self._reported: set[str] = set()
         self._clouds: list[Cloud] = []
-        self._over = threading.Event()
+        self._next_look = 0.0
         self.parts = self._assemble()
-        self._thread = self._serve()
+        self.alive = True
 
     # the daemon
 
@@ -112,7 +120,7 @@ class Site:
             make_credential(config.azure, clock.now),
             Limits(config.limits.requests, clock.now),
             sleep=clock.sleep_for,
-            read_timeout=READ_TIMEOUT / clock.factor,
+            read_timeout=READ_TIMEOUT,
         )
 
     def _assemble(self) -> Parts:
@@ -120,48 +128,44 @@ class Site:
         new_id = lambda: f"{next(self._ids):04x}"  # noqa: E731
         return assemble(config, self.folder, self.folder, new_id, self._cloud(config), self.slurm, self._daemons_clock())
 
-    def _serve(self) -> threading.Thread:
-        self._over.clear()
-        thread = threading.Thread(target=self._turns, args=(self.parts,), name="daemon")
-        thread.start()
-        return thread
-
-    def _turns(self, parts: Parts) -> None:
-        """As daemon/service.py does it."""
-        while not self._over.is_set():
-            wait = parts.loop.turn()
-            parts.bell.wait(min(wait, 5.0) / self.clock.factor)
+    def _work(self) -> None:
+        """The daemon's turns, as daemon/service.py has them, until all that it has started has ended or waits for time."""
+        calls, until = self.parts.calls, time.monotonic() + PATIENCE
+        self.parts.loop.turn()
+        while calls.busy():
+            if not calls.pending():
+                self.parts.loop.turn()
+                until = time.monotonic() + PATIENCE
+            elif time.monotonic() > until or self.clock.sleeping >= sum(calls.under_way.values()):
+                return
+            else:
+                self.parts.bell.wait(0.01)
 
     def kill(self) -> None:
         """kill -9: what the daemon had in memory is gone; calls that are under way may still have their effect."""
-        self._over.set()
-        self.parts.bell.ring()
-        self._thread.join(20)
+        self.alive = False
         self.parts.close()
         self._clouds.append(self.parts.actor.cloud)
 
     def start(self) -> None:
         """The daemon starts again."""
         self.parts = self._assemble()
-        self._thread = self._serve()
+        self.alive = True
 
     def reload(self, **document: Any) -> None:
         """Go on with other top-level keys, as after SIGHUP."""
         self.document |= document
         config = self.config()
         settings = settings_of(config)
-        self._over.set()
-        self.parts.bell.ring()
-        self._thread.join(20)
         self.parts.loop.reload(settings)
         self._clouds.append(self.parts.actor.cloud)
         self.parts.actor.use(self._cloud(config), self.slurm)
-        self._thread = self._serve()
 
     def close(self) -> None:
         """End it all."""
-        if self._thread.is_alive():
+        if self.alive:
             self.kill()
+        self.clock.wake(stop=True)
         for cloud in self._clouds:
             cloud.close()
 
@@ -187,7 +191,6 @@ class Site:
         while not happened():
             assert self.clock.now() - began < seconds, f"not within {seconds:.0f} s: {self.told()}"
             self.turn()
-            self.clock.sleep_for(LOOK)
         return self.clock.now() - began
 
     def live(self, seconds: float) -> None:
@@ -202,10 +205,16 @@ class Site:
         assert self.left() == {"vms": 0, "interfaces": 0, "disks": 0}
 
     def turn(self) -> None:
-        """A turn of slurmctld and of the guests."""
-        vms = [vm for vm in self.azure.vms() if vm["name"] not in self.foreign]
-        self._look(vms)
-        self.slurm.step({vm["computerName"] for vm in vms if self._is_up(vm)})
+        """A step of time, and what comes of it: in Azure, in the daemon, in the guests and in slurmctld."""
+        self.azure.advance(STEP)
+        self.clock.wake()
+        if self.alive:
+            self._work()
+        if self.clock.now() >= self._next_look:
+            self._next_look = self.clock.now() + LOOK
+            vms = [vm for vm in self.azure.vms() if vm["name"] not in self.foreign]
+            self._look(vms)
+            self.slurm.step({vm["computerName"] for vm in vms if self._is_up(vm)})
 
     def _is_up(self, vm: dict[str, Any]) -> bool:
         """Whether the VM's slurmd runs; on the way the guest does what it is to do."""
@@ -236,6 +245,8 @@ class Site:
 
     def launches(self, node: str | None = None) -> list[Launch]:
         """The journal's launches."""
+        if self.alive:
+            return self.parts.journal.launches(node)
         journal = Journal.open(self.folder / "journal.db", readonly=True)
         try:
             return journal.launches(node)
@@ -311,7 +322,6 @@ def whole_site(
     folder: Path,
     pools: dict[str, Any] | None = None,
     *,
-    factor: float = 60.0,
     partition: dict[str, Any] | None = None,
     timers: dict[str, float] | None = None,
     simulator: dict[str, Any] | None = None,
@@ -321,7 +331,7 @@ def whole_site(
 
     `timers` are of `Slurmctld`, `simulator` options of `simulated_azure`, further keys are top-level ones of slurm-azure.yaml.
     """
-    clock = OneClock(factor)
+    clock = OneClock()
     pools = pools or {"hb": pool("az-[1-10]")}
     timers = {"resume_timeout": 600.0} | (timers or {})
     cloud = {"pools": list(pools), "resume_timeout": timers["resume_timeout"]} | (partition or {})
