@@ -60,6 +60,7 @@ class Chaos:
         site.control("/faults", method="DELETE")
         site.launch("machines", machines_argv(site, self._report.seed))
         site.launch("witness", witness_argv(site))
+        aftermath.until(lambda: told(site, "machines/told.json") and told(site, "witness.json"), 30, "machines and witness")
 
     def run(self) -> None:
         """Carry out the plan."""
@@ -76,7 +77,7 @@ class Chaos:
             try:
                 step()
             except subprocess.SubprocessError as error:
-                self._say(f"{self._now:6.1f} {getattr(error, 'stderr', error)}")
+                self._say(f"{self._now:6.1f} {str(getattr(error, 'stderr', None) or error).strip().splitlines()[-1]}")
             if self._now - began > 2:
                 self._say(f"{self._now:6.1f} took {self._now - began:.1f} s")
 
@@ -112,14 +113,25 @@ class Chaos:
         self._at(self._now + kill.down, lambda: self._start(who))
 
     def _start(self, who: str) -> None:
-        self._down.discard(who)
         if who == "simulator":
             self._site.start_simulator()
-            self._at(self._now + 1.0, self._faults_again)
+            self._at(self._now + 0.5, self._simulator_back)
         else:
+            self._down.discard(who)
             service = "slurm-azured" if who == "daemon" else who
             argv = self._site.head.argv(["service", "start", service])
             self._starting.append(subprocess.Popen(argv, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL))
+
+    def _simulator_back(self) -> None:
+        """It takes its time to come up; it has forgotten the faults then, but for what they did."""
+        if not self._answers():
+            self._at(self._now + 0.3, self._simulator_back)
+            return
+        self._down.discard("simulator")
+        once = ("stranger", "evict", "die", "vanish", "scheduled_event", "another_client")
+        left = [fault for fault in self._faults.values() if kind_of(fault) not in once]
+        if left:
+            self._site.control("/faults", left)
 
     def _kill_hook(self, kill: Kill) -> None:
         self._site.head.run(
@@ -152,13 +164,6 @@ class Chaos:
             found = self._site.control(f"/faults/{name.replace(' ', '%20')}")
             self._report.hits[kind_of(fault)] += found["hits"]
             self._site.control(f"/faults/{name.replace(' ', '%20')}", method="DELETE")
-
-    def _faults_again(self) -> None:
-        """The simulator has forgotten the faults, but for what they did."""
-        once = ("stranger", "evict", "die", "vanish", "scheduled_event", "another_client")
-        left = [fault for fault in self._faults.values() if kind_of(fault) not in once]
-        if left:
-            self._site.control("/faults", left)
 
     def _count(self) -> None:
         """What the simulator has counted, before it is killed."""
@@ -218,7 +223,8 @@ class Chaos:
             self._count()
         self._site.head.run(["rm", "-f", "/run/chaos/hook"])
         for who in sorted(self._down):
-            self._start(who)
+            if who != "simulator" or not self._answers():
+                self._start(who)
         for process in self._starting:
             process.wait(60)
         aftermath.until(lambda: self._answers(), 60, "the simulator")

@@ -14,6 +14,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from slurm_azure.demo import estate, rootfs
+from slurm_azure.demo.cache import CHECKOUT
 from slurm_azure.demo.init import CONTROL
 from slurm_azure.demo.site import Site
 
@@ -21,7 +22,7 @@ HEAD = Path(__file__).with_name("head")
 HOOKS = ("resume", "suspend", "resume-fail")
 IMAGE = {"marketplace": "debian:debian-12:12-gen2:latest"}
 HARDWARE = {"sockets": 1, "cores_per_socket": 1, "threads_per_core": 1, "memory_mib": 3500}
-GROUP = f"/subscriptions/{estate.SUBSCRIPTION}/resourceGroups/{estate.RESOURCE_GROUP}"
+PYTHON = ("env", f"PYTHONPATH={CHECKOUT}", sys.executable, "-m")  # in the sandbox the working directory is another
 
 
 def configuration(nodes: int) -> dict[str, Any]:
@@ -110,7 +111,7 @@ def machines_argv(site: Site, seed: int) -> Sequence[str]:
     root = rootfs.root_file_system()
     options = ["--control", CONTROL, "--root", str(root), "--key", str(site.folder / "azure" / estate.MUNGE_KEY)]
     options += ["--folder", str(site.folder / "machines"), "--calm", str(site.folder / "calm"), "--seed", str(seed)]
-    return [sys.executable, "-m", "tests.chaos.machines", *options]
+    return [*PYTHON, "tests.chaos.machines", *options]
 
 
 def witness_argv(site: Site) -> Sequence[str]:
@@ -118,7 +119,7 @@ def witness_argv(site: Site) -> Sequence[str]:
     inside = subprocess.run(site.inside(["cat", str(site.folder / "head" / "pid")]), check=True, capture_output=True, text=True)
     journal = f"/proc/{inside.stdout.strip()}/root/var/lib/slurm-azure/journal.db"
     options = ["--control", CONTROL, "--journal", journal, "--folder", str(site.folder)]
-    return [sys.executable, "-m", "tests.chaos.witness", *options]
+    return [*PYTHON, "tests.chaos.witness", *options]
 
 
 def told(site: Site, name: str) -> dict[str, Any]:
