@@ -11,6 +11,7 @@ import pytest
 from azure.mgmt.compute.operations._operations import build_disks_list_by_resource_group_request
 
 from slurm_azure.azure.cloud import Call, VmPower
+from slurm_azure.azure.compute import AzureCompute
 from slurm_azure.errors import CloudUnreachable, CreateRefused, CredentialRefused, Throttled
 from slurm_azure.model import LaunchId, Leftover, LeftoverKind, NodeName, Offer, PoolName, VmState
 from tests.azure.test_compute import NAME, OURS, Azure
@@ -48,6 +49,11 @@ def leave_behind(azure: SimulatedAzure, name: str = "az-9-l9", tags: dict[str, s
     del nic["properties"]["deleteOption"], body["properties"]["storageProfile"]["osDisk"]["deleteOption"]
     arm(azure, "PUT", vm_path(azure, name), body)
     arm(azure, "DELETE", vm_path(azure, name))
+
+
+def settled(cloud: AzureCompute) -> None:
+    """Wait until nothing is going on with any VM: Azure lets one operation on a VM wait for another by refusing it."""
+    until(lambda: all(vm.state is VmState.SUCCEEDED for vm in cloud.list()))
 
 
 class TestOnSimulator:
@@ -116,8 +122,8 @@ class TestOnSimulator:
             for refused in (cloud.leftovers, lambda: cloud.remove(NIC)):
                 with pytest.raises(CredentialRefused):
                     refused()
+            settled(cloud)
             assert cloud.power(order.vm_name) is VmPower.RUNNING
-            assert len(cloud.list()) == 1
             cloud.delete(order.vm_name)
 
 
@@ -129,12 +135,14 @@ class TestStopAndStart:
         with simulated_azure() as azure, compute(config_for(azure)) as cloud:
             order = an_order()
             cloud.create(order)
+            settled(cloud)
             (disk,) = (one for one in cloud.leftovers() if one.kind is LeftoverKind.DISK)
             azure.forget()
             assert cloud.deallocate(order.vm_name) is False
-            until(lambda: cloud.power(order.vm_name) is VmPower.DEALLOCATED)
+            settled(cloud)
+            assert cloud.power(order.vm_name) is VmPower.DEALLOCATED
             assert cloud.deallocate(order.vm_name) is False, "again is no error"
-            assert [vm.state for vm in cloud.list()] == [VmState.SUCCEEDED]
+            settled(cloud)
             assert cloud.start(order.vm_name) is False
             until(lambda: cloud.power(order.vm_name) is VmPower.RUNNING)
             assert [one for one in cloud.leftovers() if one.kind is LeftoverKind.DISK] == [disk]
@@ -146,8 +154,10 @@ class TestStopAndStart:
         with simulated_azure() as azure, compute(config_for(azure)) as cloud:
             order = an_order()
             cloud.create(order)
+            settled(cloud)
             cloud.deallocate(order.vm_name)
-            until(lambda: cloud.power(order.vm_name) is VmPower.DEALLOCATED)
+            settled(cloud)
+            assert cloud.power(order.vm_name) is VmPower.DEALLOCATED
             put(azure, {"what": {"kind": "capacity", "hosts": 0}})
             cloud.start(order.vm_name)
             until(lambda: [vm.state for vm in cloud.list()] == [VmState.FAILED])
@@ -166,6 +176,7 @@ class TestStopAndStart:
             with compute(config) as cloud:
                 order = an_order()
                 cloud.create(replace(order, offer=Offer("Standard_D8ds_v5")))
+                settled(cloud)
                 with pytest.raises(CreateRefused, match="ephemeral"):
                     cloud.deallocate(order.vm_name)
 

@@ -51,6 +51,11 @@ def an_order(node: str = "az-1", launch: str = "l1", offer: Offer | None = None)
     return VmOrder(VmName(f"{node}-x"), NodeName(node), LaunchId(launch), PoolName("hb"), what, "#cloud-config\n")
 
 
+def settled(cloud: Cloud) -> None:
+    """Wait until nothing is going on with any VM."""
+    until(lambda: all(vm.state is VmState.SUCCEEDED for vm in cloud.list()))
+
+
 def test_it_is_a_cloud(cloud: Cloud) -> None:
     """Nothing is there at first, and each kind of call has a token."""
     assert [*cloud.list()] == []
@@ -133,14 +138,18 @@ def test_stopped_and_started(cloud: Cloud) -> None:
     """A deallocated VM is still listed, and provisioned; started, it runs again; both may be asked for twice."""
     name = VmName("az-1-x")
     cloud.create(an_order())
-    until(lambda: cloud.power(name) is VmPower.RUNNING)
+    settled(cloud)
+    assert cloud.power(name) is VmPower.RUNNING
     assert cloud.deallocate(name) is False
-    until(lambda: cloud.power(name) is VmPower.DEALLOCATED)
+    settled(cloud)
+    assert cloud.power(name) is VmPower.DEALLOCATED
     assert cloud.deallocate(name) is False
-    until(lambda: cloud.power(name) is VmPower.DEALLOCATED)
+    settled(cloud)
+    assert cloud.power(name) is VmPower.DEALLOCATED
     assert [vm.state for vm in cloud.list()] == [VmState.SUCCEEDED]
     assert cloud.start(name) is False
-    until(lambda: cloud.power(name) is VmPower.RUNNING)
+    settled(cloud)
+    assert cloud.power(name) is VmPower.RUNNING
     assert cloud.start(name) is False
 
 
@@ -148,8 +157,10 @@ def test_a_stopped_vm_can_be_deleted(cloud: Cloud) -> None:
     """It goes, and its name is then nobody's: power, stop and start say so."""
     name = VmName("az-1-x")
     cloud.create(an_order())
+    settled(cloud)
     cloud.deallocate(name)
-    until(lambda: cloud.power(name) is VmPower.DEALLOCATED)
+    settled(cloud)
+    assert cloud.power(name) is VmPower.DEALLOCATED
     until(lambda: cloud.delete(name))
     assert cloud.power(name) is None
     assert (cloud.deallocate(name), cloud.start(name)) == (True, True)

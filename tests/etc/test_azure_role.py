@@ -14,9 +14,10 @@ from slurm_azure.azure.credential import make_credential
 from slurm_azure.azure.failures import classify
 from slurm_azure.azure.limits import Limits
 from slurm_azure.errors import CloudUnreachable, CreateRefused, CredentialRefused
-from slurm_azure.model import FailureReason, LaunchId, Leftover, LeftoverKind, NodeName, Offer, PoolName, VmName
+from slurm_azure.model import FailureReason, LaunchId, Leftover, LeftoverKind, NodeName, Offer, PoolName, VmName, VmState
 from tests.support.clouds import config_for
 from tests.support.configs import a_document
+from tests.support.processes import until
 from tests.support.simulated_azure import ROLE_FILE, SUBSCRIPTION, SimulatedAzure, product_role, simulated_azure
 
 ACTIONS: list[str] = json.loads(ROLE_FILE.read_text(encoding="utf-8"))["Actions"]
@@ -52,6 +53,12 @@ def a_leftover(kind: LeftoverKind) -> Leftover:
     return Leftover(kind, "left-behind", NodeName("gallery-1"), LaunchId("l-gallery"), PoolName("gallery"))
 
 
+def settled(cloud: AzureCompute) -> bool:
+    """Wait until nothing is going on with any VM: Azure refuses an operation while there is another."""
+    until(lambda: all(vm.state is VmState.SUCCEEDED for vm in cloud.list()))
+    return True
+
+
 def everything(cloud: AzureCompute) -> dict[str, Callable[[], Any]]:
     """All that the product asks Azure for."""
     return {
@@ -61,8 +68,8 @@ def everything(cloud: AzureCompute) -> dict[str, Callable[[], Any]]:
         "list": cloud.list,
         "why it failed": lambda: cloud.why_failed(an_order("gallery").vm_name),
         "console": lambda: cloud.console(an_order("gallery").vm_name),
-        "deallocate": lambda: cloud.deallocate(an_order("managed").vm_name),
-        "start": lambda: cloud.start(an_order("managed").vm_name),
+        "deallocate": lambda: settled(cloud) and cloud.deallocate(an_order("managed").vm_name),
+        "start": lambda: settled(cloud) and cloud.start(an_order("managed").vm_name),
         "power": lambda: cloud.power(an_order("managed").vm_name),
         "leftovers": cloud.leftovers,
         "remove an interface": lambda: cloud.remove(a_leftover(LeftoverKind.INTERFACE)),
