@@ -174,6 +174,9 @@ def keep_logs(site: Site, folder: Path) -> None:
     with contextlib.suppress(subprocess.SubprocessError):
         copy = site.head.run(["python3", "-c", _BACKUP], check=False)
         (folder / "journal.sql").write_text(copy.stdout, encoding="utf-8")
+    said = f"cd {site.folder}/machines/output && tail --verbose --bytes=2000 *"
+    jobs = subprocess.run(site.inside(["sh", "-c", said]), check=False, capture_output=True, text=True)
+    (folder / "jobs.txt").write_text(jobs.stdout, encoding="utf-8")
     log = subprocess.run(site.inside(["cat", str(site.folder / "simulator.log")]), check=False, capture_output=True, text=True)
     (folder / "simulator.log").write_text(log.stdout, encoding="utf-8")
 

@@ -3,6 +3,7 @@
 # munged and slurmd. All of it is gone when this process is.
 #   MACHINE_NODE, MACHINE_IP, MACHINE_PORT (of the bridge), MACHINE_OUTSIDE (network namespace of the bridge),
 #   MACHINE_ROOT (root file system, only read), MACHINE_KEY (munge key), MACHINE_FOLDER (its pid is written there),
+#   MACHINE_OUTPUT (folder that the machines share, for what jobs say, seen at /mnt),
 #   MACHINE_REPORT (its comment in Slurm: the boot report; empty = none), MACHINE_SLURMD (empty: it never starts)
 set -eu
 read -r pid _ < /proc/self/stat
@@ -25,6 +26,7 @@ sed 's/^hosts:.*/hosts: files/' "$root/etc/nsswitch.conf" > nsswitch.conf
 mount --bind "$root/run/hosts" "$root/etc/hosts"
 mount --bind "$root/run/nsswitch.conf" "$root/etc/nsswitch.conf"
 mount --bind "$root/run/tmp" "$root/tmp"
+mount --bind "$MACHINE_OUTPUT" "$root/mnt"
 mount --bind "$root/run/spool" "$root/var/spool"
 mount --bind "$root/run/log" "$root/var/log"
 mount --bind "$root/run/state" "$root/var/lib/munge"

@@ -26,6 +26,7 @@ from typing import Any
 
 SCRIPT = Path(__file__).with_name("machine.sh")
 LOOK = 0.5  # seconds between two looks at Azure
+OUTPUT = "output"  # folder of what jobs say
 BOOTS_AT_ONCE = 6  # started in one look: a boot is a third of a second of this machine's time
 
 
@@ -104,6 +105,7 @@ class Machine:
             "MACHINE_ROOT": str(self._root),
             "MACHINE_KEY": str(self._key),
             "MACHINE_FOLDER": str(self._folder),
+            "MACHINE_OUTPUT": str(self._folder.parent / OUTPUT),
             "MACHINE_REPORT": "" if self.fate.silent or not launch else report,
             "MACHINE_SLURMD": "yes" if well else "",
         }
@@ -140,7 +142,9 @@ class Machines:
                 vms = json.load(answer)["value"]
         except (OSError, ValueError):
             return
-        wanted = {vm["vmId"]: vm for vm in vms if is_ours(vm) and vm["powerState"] == "running"}
+        # A guest that Azure waits for has not come up: that is what the faults of booting say.
+        up = [vm for vm in vms if is_ours(vm) and vm["powerState"] == "running"]
+        wanted = {vm["vmId"]: vm for vm in up if vm["provisioningState"] != "Creating" or vm["vmId"] in self._machines}
         for gone in self._machines.keys() - wanted.keys():
             self._machines.pop(gone).end()
         for identity in wanted.keys() - self._machines.keys():
@@ -184,7 +188,9 @@ def main(arguments: list[str] | None = None) -> int:
     add("--seed", type=int, required=True)
     options = parser.parse_args(arguments)
     machines = Machines(options)
-    options.folder.mkdir(parents=True, exist_ok=True)
+    output = options.folder / OUTPUT
+    output.mkdir(parents=True, exist_ok=True)
+    output.chmod(0o1777)
     while True:
         machines.look()
         draft = options.folder / "told.new"

@@ -182,7 +182,7 @@ class Chaos:
         self._submitted.append(self._pool.submit(self._sbatch, job))
 
     def _sbatch(self, job: Submission) -> int | None:
-        command = [*USER, "sbatch", "--parsable", "--requeue", "--chdir=/tmp", "--output=/dev/null", *job.options]
+        command = [*USER, "sbatch", "--parsable", "--requeue", "--chdir=/tmp", "--output=/mnt/%A-%a.txt", *job.options]
         command += ["--wrap", f"srun sleep {job.seconds}"]
         try:
             number = int(self._site.head.run(command, timeout=90).stdout.split(";")[0])

@@ -117,8 +117,7 @@ def machines_argv(site: Site, seed: int) -> Sequence[str]:
 def witness_argv(site: Site) -> Sequence[str]:
     """What runs the witness inside the sandbox."""
     inside = subprocess.run(site.inside(["cat", str(site.folder / "head" / "pid")]), check=True, capture_output=True, text=True)
-    journal = f"/proc/{inside.stdout.strip()}/root/var/lib/slurm-azure/journal.db"
-    options = ["--control", CONTROL, "--journal", journal, "--folder", str(site.folder)]
+    options = ["--control", CONTROL, "--head", inside.stdout.strip(), "--folder", str(site.folder)]
     return [*PYTHON, "tests.chaos.witness", *options]
 
 

@@ -71,8 +71,6 @@ def test_a_vm_without_a_launch_is_unknown() -> None:
 def test_a_report_with_anything_wrong_is_not_good(name: str) -> None:
     """Nor is one that never came to rest."""
     report = Report(1, 2, 3, rest=4.0)
-    assert report.good
     getattr(report, name).append("this")
-    assert not report.good
     assert f"{name} = 1: this" in report.text()
-    assert not Report(1, 2, 3).good
+    assert [report.good, Report(1, 2, 3).good] == [False, False]

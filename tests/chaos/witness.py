@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import sqlite3
 import sys
 import time
@@ -20,6 +21,7 @@ from typing import Any
 
 from tests.chaos.machines import is_ours
 
+JOURNAL = Path("/var/lib/slurm-azure/journal.db")  # as the head node sees it
 PLANTED = "lorphan"  # begins the launch of orphans that the run plants itself
 LIVE = "SELECT id, released_at IS NULL AND gone_at IS NULL FROM launches"
 
@@ -49,8 +51,8 @@ def unknown(vms: Iterable[Mapping[str, Any]], known: Mapping[str, bool]) -> list
 class Witness:
     """What was seen."""
 
-    def __init__(self, control: str, journal: Path) -> None:
-        self._control, self._journal = control, journal
+    def __init__(self, control: str) -> None:
+        self._control = control
         self.looks = 0
         self.doubles: dict[str, list[str]] = {}
         self.unknown: set[str] = set()
@@ -62,7 +64,7 @@ class Witness:
         try:
             with urllib.request.urlopen(f"http://{self._control}/vms", timeout=5) as answer:
                 vms = json.load(answer)["value"]
-            known = launches(self._journal)
+            known = launches(JOURNAL)
         except (OSError, ValueError, sqlite3.Error):
             return
         self.looks += 1
@@ -82,15 +84,18 @@ def main(arguments: list[str] | None = None) -> int:
     """Look once a second until killed."""
     parser = argparse.ArgumentParser(prog="tests.chaos.witness")
     parser.add_argument("--control", required=True, help="the simulator's control endpoint, ADDR:PORT")
-    parser.add_argument("--journal", type=Path, required=True, help="the daemon's journal")
+    parser.add_argument("--head", type=int, required=True, help="pid of the head node's first process")
     parser.add_argument("--folder", type=Path, required=True, help="where to write what was seen")
     options = parser.parse_args(arguments)
-    witness = Witness(options.control, options.journal)
+    witness = Witness(options.control)
+    folder = os.open(options.folder, os.O_RDONLY | os.O_DIRECTORY)
+    witness.look()  # everything is imported by now
+    os.chroot(f"/proc/{options.head}/root")  # SQLite takes no path that leads through a link of /proc
     while True:
         witness.look()
-        draft = options.folder / "witness.new"
-        draft.write_text(json.dumps(witness.told()), encoding="utf-8")
-        draft.replace(options.folder / "witness.json")
+        with open(os.open("witness.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600, dir_fd=folder), "w") as draft:
+            json.dump(witness.told(), draft)
+        os.rename("witness.new", "witness.json", src_dir_fd=folder, dst_dir_fd=folder)
         time.sleep(1.0)
 
 
