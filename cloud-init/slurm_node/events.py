@@ -59,12 +59,16 @@ class Handling(NamedTuple):
     left: Tuple[str, ...] = ()
 
     @property
+    def notice(self) -> str:
+        """The reason without its time, which Azure may change."""
+        if self.kind == PREEMPT:
+            return "slurm-azure: evicted: Azure takes this Spot VM back at "
+        return f"slurm-azure: maintenance: Azure announces {self.kind} not before "
+
+    @property
     def reason(self) -> str:
         """Why the node is drained, as `sinfo -R` shows it and the daemon on the head node reads it."""
-        at = time.strftime("%H:%M:%SZ", time.gmtime(self.end))
-        if self.kind == PREEMPT:
-            return f"slurm-azure: evicted: Azure takes this Spot VM back at {at}"
-        return f"slurm-azure: maintenance: Azure announces {self.kind} not before {at}"
+        return self.notice + time.strftime("%H:%M:%SZ", time.gmtime(self.end))
 
 
 class Situation(NamedTuple):
@@ -88,7 +92,7 @@ def read_events(document: Dict[str, Any], vm: str) -> List[Event]:
 
 def begin(event: Event, now: float) -> Handling:
     """A new event."""
-    end = now if event.not_before is None else event.not_before
+    end = _end(event, now)
     return Handling(event.id, event.kind, end, SEEN, now, started=event.not_before is None)
 
 
@@ -98,7 +102,7 @@ def follow(handling: Handling, event: Optional[Event], now: float) -> Handling:
         return handling
     if event.not_before is None:
         return handling._replace(started=True, end=min(handling.end, now))
-    return handling._replace(end=event.not_before)
+    return handling._replace(end=_end(event, now))
 
 
 def decide(handling: Handling, announced: bool, now: float, node: Situation) -> Optional[str]:
@@ -145,6 +149,11 @@ def _at_last(handling: Handling, now: float) -> Optional[str]:
     if handling.left and handling.kind != PREEMPT:
         return None  # a job that cannot run again keeps the time that is left
     return ACKNOWLEDGE if now >= handling.since + SETTLES else None
+
+
+def _end(event: Event, now: float) -> float:
+    """When it takes the VM. What is only scheduled lies ahead, even where this VM's clock, fast as it is, says otherwise."""
+    return now if event.not_before is None else max(now, event.not_before)
 
 
 def _seconds(text: str) -> float:

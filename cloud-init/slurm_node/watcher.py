@@ -181,7 +181,7 @@ class Watcher:
         """Azure has thought better of it."""
         others = [one for one in self._handlings.values() if one.id != handling.id and one.kind in events.ACTED_UPON]
         drained = handling.stage not in (events.SEEN, events.REPORTED)
-        if drained and not others and self._reason().startswith(handling.reason):
+        if drained and not others and self._reason().startswith(handling.notice):
             self._update("state=resume")
             self._tell("undrained")
         self._tell(f"{handling.kind} will not take place")

@@ -147,6 +147,17 @@ def test_moved() -> None:
     assert follow(started, None, END) == started
 
 
+@pytest.mark.parametrize("fast", [0.0, 300.0, 86400.0])
+def test_fast_clock(fast: float) -> None:
+    """A VM whose clock is fast does not take an event for over that Azure has only announced."""
+    event = Event("A1", "Preempt", END)
+    handling = begin(event, END + fast)
+    for stage, act in ((events.SEEN, events.DRAIN), (events.DRAINED, events.REQUEUE), (events.REQUEUED, events.ACKNOWLEDGE)):
+        now = END + fast + 2
+        handling = follow(handling._replace(stage=stage), event, now)
+        assert decide(handling, True, now, JOINED) == act
+
+
 @given(st.sampled_from(KINDS), st.lists(st.tuples(st.floats(0, 40), st.booleans(), st.booleans()), max_size=30))
 def test_order(kind: str, moments: list[tuple[float, bool, bool]]) -> None:
     """Whatever fails, is cancelled or takes its time: nothing is acknowledged before the jobs are requeued, no job is requeued
