@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from slurm_azure.azure.cloud import VmPower
 from slurm_azure.azure.compute import AzureCompute
 from slurm_azure.azure.credential import make_credential
 from slurm_azure.azure.limits import Limits
@@ -69,7 +70,7 @@ def test_what_a_second_life_costs(tmp_path: Path) -> None:
         }
         assert counts["VirtualMachines_InstanceView"] <= 4
         print(f"requests of two lives of a kept VM: {counts}")
-        assert [vm["power"] for vm in azure.vms()] == ["deallocated"]
+        assert daemon.azure.power(kept.vm_name) is VmPower.DEALLOCATED
 
 
 def test_no_host_for_the_start(tmp_path: Path) -> None:
