@@ -11,7 +11,6 @@ from slurm_azure.lifecycle.record import Facts, NodeRecord
 from slurm_azure.lifecycle.retry import fail, latest
 from slurm_azure.model import REASON_PREFIX, Blame, Failure, FailureReason, Launch, Power, Priority, Scope, VmState
 
-
 EVICTED_BOOT = "evicted"
 """What the cause begins with that a booting VM reports when Azure takes it back (cloud-init/slurm_node/outcome.py)."""
 
