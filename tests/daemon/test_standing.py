@@ -135,7 +135,7 @@ def test_what_is_closed_cold_paused_or_open() -> None:
     """Each offer of the configuration is warm or cold; what is over is not shown."""
     site = Site(
         cool_downs={
-            "priority spot": CoolDown("priority spot", FailureReason.EVICTED, "", NOW, NOW + 200),
+            "priority spot": CoolDown("priority spot", FailureReason.CAPACITY, "", NOW, NOW + 200),
             "site": CoolDown("site", FailureReason.NETWORK, "", NOW, NOW + 50),
         },
         breakers={POOL: Breaker(POOL, 5, "", NOW), PoolName("gpu"): Breaker(PoolName("gpu"), 2)},
