@@ -160,9 +160,9 @@ class World:
     def cluster(self) -> Cluster:
         """All nodes as Slurm shows them, and which are not at rest. One that was just told something is not, until it is seen
         what it makes of that."""
-        told = (name for name, at in self.said_at.items() if self.slurm_at is None or self.slurm_at <= at)
+        told = frozenset(name for name, at in self.said_at.items() if self.slurm_at is None or self.slurm_at <= at)
         busy = frozenset(self.live).union(self.dying, self.wishes, self.vms).difference(self._parked()).union(self.wishes, told)
-        return Cluster(self.slurm, self.pool_of, busy)
+        return Cluster(self.slurm, self.pool_of, busy, told)
 
     def _record(self, name: NodeName, policy: Policy) -> NodeRecord:
         pool = self.pool_of.get(name)

@@ -27,11 +27,13 @@ STEPS = (release, retry, launch, join, watch, sweep)
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """All nodes of our pools as Slurm shows them, and those that are not at rest (a launch, a wish, a VM)."""
+    """All nodes of our pools as Slurm shows them, those that are not at rest (a launch, a wish, a VM), and those that were told
+    something since."""
 
     slurm: Mapping[NodeName, SlurmNode]
     pool_of: Mapping[NodeName, PoolName]
     busy: frozenset[NodeName] = frozenset()
+    told: frozenset[NodeName] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ def _send_canaries(site: Site, facts: Facts, cluster: Cluster, effects: list[Eff
 def _mark(canaries: frozenset[NodeName], facts: Facts, cluster: Cluster) -> list[Effect]:
     """Slurm 22.05 forgets a drained node's reason when it powers it up: say it again, so that we know it for ours."""
     says: list[Effect] = []
-    for name in canaries:
+    for name in canaries - cluster.told:
         node, closed = cluster.slurm.get(name), facts.closed.get(cluster.pool_of.get(name, PoolName("")))
         if node is not None and closed is not None and node.drained and not node.reason and node.power is not Power.OFF:
             says.append(Say(name, Saying.SHELVE, shelf_reason(closed)))
