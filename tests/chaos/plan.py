@@ -111,6 +111,7 @@ def _administration(seconds: float) -> Iterator[Administration]:
 
 
 _CREATES = {"operation": "creates"}
+_OF_OURS = {"tags": {"slurm-azure-cluster": "miniature"}}
 
 FAULTS: tuple[Fault, ...] = (
     {"what": "ZonalAllocationFailed", "zone": "2", "count": 8},
@@ -156,12 +157,12 @@ FAULTS: tuple[Fault, ...] = (
     {"what": "failed_delete", "count": 4},
     {"what": {"kind": "evict", "vms": 6, "notice": 5}},
     {"what": {"kind": "evict", "vms": "all", "notice": 10}, "zone": "1"},
-    {"what": {"kind": "die", "vms": 2}, "pool": "*"},
-    {"what": {"kind": "die", "vms": 1, "state": "deallocated"}, "pool": "*"},
-    {"what": {"kind": "scheduled_event", "event": "Reboot", "vms": 2, "notice": 5}, "pool": "*"},
-    {"what": {"kind": "scheduled_event", "event": "Redeploy", "vms": 1, "notice": 5}, "pool": "*"},
-    {"what": {"kind": "vanish", "vms": 2}, "pool": "*"},
-    {"what": {"kind": "vanish", "vms": 1, "at_once": True}, "pool": "*"},
+    {"what": {"kind": "die", "vms": 2}, **_OF_OURS},
+    {"what": {"kind": "die", "vms": 1, "state": "deallocated"}, **_OF_OURS},
+    {"what": {"kind": "scheduled_event", "event": "Reboot", "vms": 2, "notice": 5}, **_OF_OURS},
+    {"what": {"kind": "scheduled_event", "event": "Redeploy", "vms": 1, "notice": 5}, **_OF_OURS},
+    {"what": {"kind": "vanish", "vms": 2}, **_OF_OURS},
+    {"what": {"kind": "vanish", "vms": 1, "at_once": True}, **_OF_OURS},
     {"what": {"kind": "stranger", "name": "az-spot-1-lorphan", "resource_group": "slurm-burst", "subnet": "burst",
               "tags": OURS | {"slurm-azure-node": "az-spot-1", "slurm-azure-launch": "lorphan"}}},
     {"what": {"kind": "stranger", "resource": "nic", "name": "az-spot-2-lnic", "resource_group": "slurm-burst",

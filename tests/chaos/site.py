@@ -22,6 +22,8 @@ HEAD = Path(__file__).with_name("head")
 HOOKS = ("resume", "suspend", "resume-fail")
 IMAGE = {"marketplace": "debian:debian-12:12-gen2:latest"}
 HARDWARE = {"sockets": 1, "cores_per_socket": 1, "threads_per_core": 1, "memory_mib": 3500}
+REASONS = ("capacity", "quota", "spot-price", "evicted", "network", "image", "configuration", "permission", "policy", "unknown")
+COOL_DOWNS = dict.fromkeys(REASONS, "8s")  # minutes on a real site: here everything would be cold most of the time
 PYTHON = ("env", f"PYTHONPATH={CHECKOUT}", sys.executable, "-m")  # in the sandbox the working directory is another
 
 
@@ -65,9 +67,6 @@ def configuration(nodes: int) -> dict[str, Any]:
             "cool_downs": COOL_DOWNS,
         },
     }  # fmt: skip
-
-
-COOL_DOWNS: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
