@@ -21,6 +21,7 @@ from slurm_azure.daemon.bell import Bell
 from slurm_azure.daemon.calls import Calls
 from slurm_azure.daemon.loop import Loop
 from slurm_azure.daemon.orders import Orders
+from slurm_azure.daemon.settings import Settings
 from slurm_azure.daemon.spool import Spool
 from slurm_azure.daemon.tally import Tally
 from slurm_azure.journal import Journal
@@ -187,12 +188,14 @@ class MortalDaemon:
         scheduler: Scheduler,
         clock: Callable[[], float],
         boundaries: Boundaries,
+        settings: Settings | None = None,
     ) -> None:
+        """`settings` are those of `config`: making them takes longer than a run."""
         self.folder, self.config, self.cloud, self.scheduler = folder, config, cloud, scheduler
         self.clock, self.boundaries = clock, boundaries
         self.deaths: list[str] = []
         self._ids = itertools.count(1)
-        self._settings = settings_of(config)
+        self._settings = settings or settings_of(config)
         self._start()
 
     def _start(self) -> None:
