@@ -74,6 +74,7 @@ def _templates(config: Config) -> Iterator[Finding]:
 def _slurm(options: argparse.Namespace, context: Context, config: Config) -> Iterator[Finding]:
     """The generated lines against the VM sizes, and what Slurm has been told against the generated lines."""
     from slurm_azure.azure.catalog import Catalog
+    from slurm_azure.cli.names import check_names
     from slurm_azure.cli.slurm_conf import check_include, check_slurm_conf
     from slurm_azure.generate.doubts import find_doubts
     from slurm_azure.generate.slurm import generate
@@ -95,4 +96,7 @@ def _slurm(options: argparse.Namespace, context: Context, config: Config) -> Ite
     yield ok("node lines", "fit what is known of the VM sizes")
     made = generate(config, catalog, slurm, hooks_folder(), str(context.config_file))
     yield check_include(Path(config.slurm.conf_dir), made.include)
-    yield from check_slurm_conf(Path(config.slurm.conf_dir) / "slurm.conf", made.slurm_conf)
+    slurm_conf = Path(config.slurm.conf_dir) / "slurm.conf"
+    yield from check_slurm_conf(slurm_conf, made.slurm_conf)
+    if traits(slurm).kills_by_name:
+        yield from check_names(config, slurm_conf)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -15,6 +16,8 @@ from slurm_azure.cli.files import hooks_folder
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `generate`."""
     parser.add_argument("--write", metavar="DIR", type=Path, help="write azure-burst.conf into DIR (mostly /etc/slurm)")
+    text = "make FILE (mostly /etc/hosts) hold a line for each node, if the release needs it"
+    parser.add_argument("--hosts", metavar="FILE", type=Path, help=text)
     release.add_argument(parser)
 
 
@@ -22,7 +25,9 @@ def run(options: argparse.Namespace, context: Context) -> int:
     """Write or print azure-burst.conf; print what must stand in slurm.conf and gres.conf. Doubts go to stderr."""
     from slurm_azure.azure.catalog import Catalog
     from slurm_azure.generate.advice import INCLUDE_FILE
+    from slurm_azure.generate.hosts import hosts_file
     from slurm_azure.generate.slurm import generate
+    from slurm_azure.slurm.versions import traits
 
     config = context.config()
     slurm = release.release_of(options, context, config)
@@ -33,13 +38,29 @@ def run(options: argparse.Namespace, context: Context) -> int:
         context.say(f"# ---- {INCLUDE_FILE}\n{made.include}\n# ---- slurm.conf")
     else:
         file = options.write / INCLUDE_FILE
-        context.remark(f"{file} " + ("written" if write_if_changed(file, made.include) else "is as it should be already"))
+        _write(context, file, made.include)
+    if options.hosts is not None:
+        file = options.hosts.resolve()
+        _write(context, file, hosts_file(_read(file), config, needed=traits(slurm).kills_by_name))
     context.say(made.slurm_conf.rstrip("\n"))
     if made.gres_conf:
         # Commented out: whoever takes the lines above into slurm.conf must not take these along.
         lines = "\n".join(f"#{line}" for line in made.gres_conf.splitlines())
         context.say(f"\n# ---- gres.conf (these lines, without the leading '#')\n{lines}")
     return 0
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except FileNotFoundError:
+        return ""
+    except UnicodeDecodeError:
+        raise OSError(errno.EILSEQ, "is no text in UTF-8", str(file)) from None
+
+
+def _write(context: Context, file: Path, text: str) -> None:
+    context.remark(f"{file} " + ("written" if write_if_changed(file, text) else "is as it should be already"))
 
 
 def write_if_changed(file: Path, text: str) -> bool:

@@ -26,6 +26,7 @@ class Traits:
     cloud_reg_addrs: bool
     private_data_cloud: bool
     flat_tree: bool
+    kills_by_name: bool
     strict_power_interval: bool
     partition_timers: bool
     resume_file: bool
@@ -43,6 +44,10 @@ _TABLE: dict[str, tuple[Release, Release]] = {
     "cloud_reg_addrs": (OLDEST, (23, 11)),  # SlurmctldParameters=cloud_reg_addrs; built in since 23.11, an error line there
     "private_data_cloud": (OLDEST, (23, 2)),  # PrivateData=cloud shows powered-down nodes; always shown since 23.02
     "flat_tree": (OLDEST, (23, 11)),  # TreeWidth=65533: nodes cannot reach each other by name; solved in 23.11
+    # A job's end is told to its booting nodes too, whose names are looked up; unresolvable ones are left out since 23.11.2.
+    # Debian (and so Ubuntu) repeats a failed look-up ten times, a second apart, since 21.08.5-2 (patch retry-getaddrinfo), and
+    # slurmctld answers nobody meanwhile: 20 such nodes were 201 s with 22.05.8-4+deb12u3.
+    "kills_by_name": (OLDEST, (23, 11)),
     "strict_power_interval": ((24, 5), ANY),  # a node may wait for the next power_save_interval (10 s) before it is resumed
     "partition_timers": ((21, 8), ANY),  # SuspendTime, SuspendTimeout, ResumeTimeout of a partition
     "resume_file": ((21, 8), ANY),  # SLURM_RESUME_FILE

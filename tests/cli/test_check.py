@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import socket
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,20 @@ from slurm_azure.cli.findings import Level, fail, ok, warn
 from slurm_azure.cli.slurm_conf import check_include, check_slurm_conf
 from tests.support.configs import a_document
 from tests.support.sites import Site
+
+
+@pytest.fixture(autouse=True)
+def known(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The names that this machine knows: those of the small configuration, until a test takes them away. No DNS is asked."""
+    names = {f"az-{number}" for number in range(1, 51)}
+
+    def getaddrinfo(name: str, *_: object, **__: object) -> list[object]:
+        if name not in names:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    return names
 
 
 def levels(out: str) -> dict[str, str]:
@@ -47,11 +62,21 @@ def test_a_head_node_on_which_all_is_done(site: Site) -> None:
         "node lines",
         "azure-burst.conf",
         "slurm.conf",
+        "names of nodes",
         "hook resume",
         "hook suspend",
         "hook resume-fail",
         "state folder",
     }
+
+
+def test_names_nobody_knows_are_for_old_releases_only(site: Site, known: set[str]) -> None:
+    """On a head node whose release looks names up, unknown ones are a warning and no failure; a newer one does not ask."""
+    installed(site)
+    known.clear()
+    ran = site.run("check", "--slurm", "22.05")
+    assert (ran.code, levels(ran.out)["pools.hb.nodes"]) == (0, "WARN")
+    assert "pools.hb.nodes" not in site.run("check", "--slurm", "24.11").out
 
 
 def test_quiet_shows_what_is_not_well(site: Site) -> None:

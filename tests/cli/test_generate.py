@@ -95,6 +95,29 @@ def test_gres_lines_are_not_for_slurm_conf(site: Site) -> None:
     assert not any("nvidia0" in line for line in lines(ran.out))
 
 
+def test_names_for_the_hosts_file(site: Site) -> None:
+    """Releases that need it get a line for each node in the file named; a newer one has ours taken out again."""
+    file = site.folder / "hosts"
+    file.write_text("127.0.0.1 localhost\n")
+    ran = site.run("generate", "--slurm", "22.05", "--hosts", str(file))
+    assert (ran.code, f"slurm-azure: {file} written\n" in ran.err) == (0, True)
+    assert len(file.read_text().splitlines()) == 51
+    assert stat.S_IMODE(file.stat().st_mode) == 0o644
+    assert "is as it should be already" in site.run("generate", "--slurm", "22.05", "--hosts", str(file)).err
+    site.run("generate", "--slurm", "24.11", "--hosts", str(file))
+    assert file.read_text() == "127.0.0.1 localhost\n"
+
+
+def test_a_hosts_file_that_is_no_text(site: Site) -> None:
+    """It is left as it is: one line that names it, exit 74."""
+    file = site.folder / "hosts"
+    file.write_bytes(b"10.0.0.1 caf\xe9\n")
+    ran = site.run("generate", "--slurm", "22.05", "--hosts", str(file))
+    assert ran.code == 74
+    assert ran.err.splitlines()[-1] == f"slurm-azure: {file}: is no text in UTF-8"
+    assert file.read_bytes() == b"10.0.0.1 caf\xe9\n"
+
+
 def test_a_folder_that_is_not_there(site: Site) -> None:
     """One line that names the file, exit 74."""
     ran = site.run("generate", "--slurm", "24.11", "--write", str(site.folder / "nope"))

@@ -48,7 +48,12 @@ def test_what_came(trait: str, last_without: tuple[int, int], first_with: tuple[
 
 @pytest.mark.parametrize(
     ("trait", "last_with", "first_without"),
-    [("cloud_reg_addrs", (23, 2), (23, 11)), ("private_data_cloud", (22, 5), (23, 2)), ("flat_tree", (23, 2), (23, 11))],
+    [
+        ("cloud_reg_addrs", (23, 2), (23, 11)),
+        ("kills_by_name", (23, 2), (23, 11)),
+        ("private_data_cloud", (22, 5), (23, 2)),
+        ("flat_tree", (23, 2), (23, 11)),
+    ],
 )
 def test_what_went(trait: str, last_with: tuple[int, int], first_without: tuple[int, int]) -> None:
     """An option that newer releases complain about is not asked for there."""
