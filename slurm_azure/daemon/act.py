@@ -43,6 +43,11 @@ STOP_AGAIN = 180.0
 """Seconds after which a VM that is to be kept, and is not stopped yet, is asked to stop once more."""
 
 Render = Callable[[Launch], str]
+
+
+def saying_key(saying: Saying, node: NodeName) -> str:
+    """What is held back after Slurm has refused it: this saying of this node, and no other."""
+    return f"say {saying.name} {node}"
 T = TypeVar("T", Launch, Delete)
 
 
@@ -137,8 +142,8 @@ class Actor:
                     self._take_away(effect)
                 case Deallocate(launch):
                     self._stop(launch, now)
-                case Say(node):
-                    if node not in self.saying and self.patience.allows(f"say {node}", now):
+                case Say(node, saying):
+                    if node not in self.saying and self.patience.allows(saying_key(saying, node), now):
                         says.append(effect)
                 case Diagnose() | ReadConsole() | LookAtPower():
                     self._look(effect, now)

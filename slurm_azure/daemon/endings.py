@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from slurm_azure.azure.cloud import VmPower
-from slurm_azure.daemon.act import LOOK_AGAIN, Actor, Batch
+from slurm_azure.daemon.act import LOOK_AGAIN, Actor, Batch, saying_key
 from slurm_azure.daemon.calls import Result
 from slurm_azure.daemon.memory import Memory
 from slurm_azure.daemon.outcomes import (
@@ -152,7 +152,7 @@ class Endings:
         if result.error is not None:
             self.complain("Slurm cannot be told of nodes: %s", result.error)
             for name in names:
-                self.actor.patience.hold(f"say {name}", now + 5.0)
+                self.actor.patience.hold(saying_key(batch.saying, name), now + 5.0)
             return
         self.well_again("Slurm cannot be told of nodes: %s")
         log.info("told Slurm: %s %s%s", fold(names), batch.saying.name.lower(), f" ({batch.reason})" if batch.reason else "")
@@ -160,7 +160,7 @@ class Endings:
             self.memory.world.said_at[say.node] = now
             if say.node in result.value:
                 self.memory.note(say.node, f"Slurm refused {batch.saying.name.lower()}: {result.value[say.node]}", now)
-                self.actor.patience.hold(f"say {say.node}", now + 60.0)
+                self.actor.patience.hold(saying_key(batch.saying, say.node), now + 60.0)
             launch = self.memory.world.find(say.node, say.launch.id) if say.launch is not None else None
             if launch is not None and batch.saying is not Saying.RESUME:
                 self.memory.put(replace(launch, told_at=now))

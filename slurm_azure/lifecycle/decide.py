@@ -70,7 +70,9 @@ def decide(records: Iterable[NodeRecord], site: Site, facts: Facts, census: Cens
         canaries = _canaries(site)
         effects += _mark(canaries, facts, cluster)
         room = {name: admission.census.room(pool) for name, pool in facts.policy.pools.items()}
-        effects += shelve(cluster.slurm, cluster.pool_of, facts.closed, cluster.busy, canaries, room.__getitem__)
+        # What a node showed before it was told something says nothing about what it does with that.
+        seen = {name: node for name, node in cluster.slurm.items() if name not in cluster.told} if cluster.told else cluster.slurm
+        effects += shelve(seen, cluster.pool_of, facts.closed, cluster.busy, canaries, room.__getitem__)
     return Decision(tuple(one for one in effects if not isinstance(one, Ask | Learn)), site, facts)
 
 

@@ -142,7 +142,7 @@ def test_the_story_has_boundaries_of_every_kind() -> None:
     """Commits, creates, deletes, removed spool files, and each thing that Slurm is told; before and after each."""
     found = everything().kinds()
     print(f"{sum(found.values())} boundaries: {dict(found)}")
-    effects = ("commit", "create", "delete", "unlink", "tell down", "tell power_down_force", "tell resume", "tell jobs")
+    effects = ("commit", "create", "delete", "unlink", "tell down", "tell power_down_force", "tell idle", "tell jobs")
     assert {f"{when} {what}" for when in ("before", "after") for what in effects} <= set(found)
     assert found["after list"] > 5
     assert sum(found.values()) > 100
