@@ -21,6 +21,10 @@ from slurm_azure.model import Breaker, CoolDown, Launch, NodeName, Pause, PoolNa
 log = logging.getLogger(__name__)
 
 
+AGAIN = 300.0  # seconds until an event that is the same again is worth a line
+MOST_NOTED = 20_000  # events remembered for that, before the old ones are forgotten
+
+
 class Memory:
     """The world, and what of it is not in the journal yet. `changed`: something calls for a round."""
 
@@ -28,6 +32,7 @@ class Memory:
         self.world, self.tally = world, tally
         self.unwritten = Unwritten()
         self.changed = True
+        self._noted: dict[tuple[NodeName, str], float] = {}
 
     def put(self, launch: Launch) -> None:
         """A launch as it is now."""
@@ -48,7 +53,12 @@ class Memory:
             self.world.site = replace(site, spent={**site.spent, launch.pool: site.spent.get(launch.pool, 0.0) + usd})
 
     def note(self, node: NodeName, text: str, now: float) -> None:
-        """An event for the node's timeline."""
+        """An event for the node's timeline; the same again within a while (a delete that does not go through) is none."""
+        if now - self._noted.get((node, text), -AGAIN) < AGAIN:
+            return
+        if len(self._noted) > MOST_NOTED:
+            self._noted = {key: at for key, at in self._noted.items() if now - at < AGAIN}
+        self._noted[node, text] = now
         launch = self.world.live.get(node)
         self.unwritten.events.append(Event(now, node, launch.id if launch else None, text))
         log.info("%s: %s", node, text)

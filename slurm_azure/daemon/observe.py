@@ -48,8 +48,10 @@ def next_list(world: World, limits: Limits, lag: float, now: float) -> float:
     if sent:
         interval = _interval(max(sent), len(sent), limits, now)
         due = min(due, max(last, min(sent)) + interval)
-    if world.stray_since or world.absent_since or world.bare_since:
+    if world.stray_since or world.absent_since:
         due = min(due, last + lag / 2)
+    if world.bare_since:
+        due = min(due, last + limits.list_interval)
     return min(due, last + _until_losses_show(world, limits))
 
 

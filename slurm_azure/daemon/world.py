@@ -102,6 +102,8 @@ class World:
         self.silent_since = {name: self.silent_since.get(name, begun) for name in silent}
         unknown = (name for name, launch in self.live.items() if name not in nodes and launch.planned_at < begun)
         self.unknown_since = {name: self.unknown_since.get(name, begun) for name in unknown}
+        if self.list_at is not None:
+            self._see_bare(begun)
 
     def asked_of(self) -> list[NodeName]:
         """The nodes that Slurm is asked about."""
@@ -126,6 +128,9 @@ class World:
                 if vm.name not in expected:
                     stray.setdefault(node, {})[vm.name] = self.stray_since.get(node, {}).get(vm.name, begun)
         self.vms, self.list_at, self.stray_since = listed, begun, stray
+        self._see_bare(begun)
+
+    def _see_bare(self, begun: float) -> None:
         bare = (name for name, node in self.slurm.items() if node.power is Power.UP and not self._has_machine(name))
         self.bare_since = {name: self.bare_since.get(name, begun) for name in bare}
 

@@ -13,8 +13,20 @@ from slurm_azure.model import BUSY, REASON_PREFIX, Failure, FailureReason, Launc
 CANCELLED = "cancelled"
 """`Launch.release_reason` when the jobs that the node was powered up for are gone."""
 
-SLURMS_OWN_REASON = "ResumeTimeout reached"
-"""What slurmctld writes on a node that missed ResumeTimeout; no administrator stands behind it (power_save.c)."""
+SLURMS_OWN_REASONS = (
+    "ResumeTimeout reached",
+    "Not responding",
+    "Node unexpectedly rebooted",
+    "Low ",  # RealMemory, CPUs, TmpDisk, socket*core*thread count: a registration that does not fit
+    "gres/",
+    "batch job complete failure",
+    "Duplicate jobid",
+    "Prolog error",
+    "Epilog error",
+    "Kill task failed",
+)
+"""What slurmctld and slurmd write on nodes by themselves begins so (power_save.c, ping_nodes.c, node_mgr.c, job_mgr.c, req.c of
+22.05): no administrator stands behind it, and a new VM is free of it."""
 
 SETTLING = 5.0
 """Seconds after a wake-up within which the queue of jobs may not show yet, or no more, what it was for."""
@@ -196,7 +208,7 @@ def is_administrators(slurm: SlurmNode) -> bool:
     registration that does not fit)."""
     if not (slurm.down or slurm.drained) or not slurm.reason or "INVALID_REG" in slurm.flags:
         return False
-    return not slurm.ours_to_resume and SLURMS_OWN_REASON not in slurm.reason
+    return not slurm.ours_to_resume and not slurm.reason.startswith(SLURMS_OWN_REASONS)
 
 
 def _saying(record: NodeRecord, launch: Launch, facts: Facts) -> Say:

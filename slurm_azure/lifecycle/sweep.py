@@ -8,8 +8,11 @@ from slurm_azure.lifecycle.closing import is_shelved
 from slurm_azure.lifecycle.effects import Delete, Effect, Note, Save, Say, Saying
 from slurm_azure.lifecycle.park import nothing_moves
 from slurm_azure.lifecycle.record import Facts, NodeRecord
-from slurm_azure.lifecycle.release import SLURMS_OWN_REASON
+from slurm_azure.lifecycle.release import SLURMS_OWN_REASONS, is_administrators
 from slurm_azure.model import REASON_PREFIX, FailureReason, Launch, Power, SlurmNode, Vm, VmState
+
+GRACE = 10.0
+"""Seconds after a VM is gone in which Slurm may show its node up still: several looks at Slurm, and the way of a suspend."""
 
 
 def sweep(record: NodeRecord, facts: Facts) -> tuple[NodeRecord, list[Effect]]:
@@ -94,21 +97,23 @@ def _heal(record: NodeRecord, facts: Facts, effects: list[Effect]) -> None:
 
 
 def _give_up_bare(record: NodeRecord, facts: Facts, effects: list[Effect]) -> None:
-    """Slurm shows a node up, and there has been no VM for it for longer than lists may lag: its jobs would wait for ever."""
-    slurm, since = record.slurm, record.bare_since
-    if (
-        slurm is None
-        or record.pool is None
-        or since is None
-        or facts.list_at is None
-        or record.live
-        or record.dying
-        or record.vms
-    ):
+    """Slurm shows a node up, and there is no VM for it: its jobs would wait for ever."""
+    slurm = record.slurm
+    if slurm is None or slurm.power is not Power.UP or slurm.down or is_administrators(slurm) or not _is_bare(record, facts):
         return
-    if slurm.power is Power.UP and not slurm.down and facts.list_at - since >= facts.policy.list_lag:
-        reason = f"{REASON_PREFIX} {FailureReason.VANISHED.value}: Slurm shows the node up, and it has no VM"
-        effects += [Say(record.node, Saying.FAILED, reason), Note(record.node, "up in Slurm without a VM: set down")]
+    reason = f"{REASON_PREFIX} {FailureReason.VANISHED.value}: Slurm shows the node up, and it has no VM"
+    effects += [Say(record.node, Saying.FAILED, reason), Note(record.node, "up in Slurm without a VM: set down")]
+
+
+def _is_bare(record: NodeRecord, facts: Facts) -> bool:
+    """No VM for longer than lists may lag; or none since its last one was seen to be gone: then it is a slurmctld that was
+    killed, and came back with a state of some seconds before."""
+    if record.pool is None or record.bare_since is None or facts.list_at is None or record.live or record.dying or record.vms:
+        return False
+    if facts.list_at - record.bare_since >= facts.policy.list_lag:
+        return True
+    gone_at = record.last.gone_at if record.last is not None else None
+    return gone_at is not None and facts.slurm_at is not None and min(facts.slurm_at, facts.list_at) - gone_at > GRACE
 
 
 def is_trapped(slurm: SlurmNode) -> bool:
@@ -121,6 +126,6 @@ def is_trapped(slurm: SlurmNode) -> bool:
 def is_held(slurm: SlurmNode) -> bool:
     """Whether a node is out of service for a failure of its own, and no administrator's doing. (Idle nodes of a closed pool are
     drained too: closing.py brings them back.)"""
-    if slurm.reason.startswith(SLURMS_OWN_REASON):
-        return slurm.down
+    if slurm.reason.startswith(SLURMS_OWN_REASONS):
+        return slurm.down or slurm.drained
     return slurm.ours_to_resume and (slurm.down or (slurm.drained and not is_shelved(slurm)))

@@ -153,3 +153,25 @@ def test_a_node_that_has_been_silent_for_long_has_its_vm_looked_at() -> None:
     _, early = watch(replace(silent, silent_since=LATER - 5), facts(LATER, slurm_at=LATER))
     assert effects == [LookAtPower(SERVING)]
     assert early == []
+
+
+def test_a_node_that_a_killed_slurmctld_shows_up_again_is_set_down_soon() -> None:
+    """S30: its VM is known to be gone, and slurmctld has come back with a state of some seconds before."""
+    last = a_launch(released_at=NOW, gone_at=LATER - 15)
+    seen = facts(LATER, slurm_at=LATER, list_at=LATER - 1)
+    _, effects = sweep(a_record(slurm=a_node(Power.UP), bare_since=LATER - 1, last=last), seen)
+    _, early = sweep(a_record(slurm=a_node(Power.UP), bare_since=LATER - 1, last=replace(last, gone_at=LATER - 5)), seen)
+    drained = a_node(Power.UP, "az-1", "bad fan", "DRAIN")
+    _, kept = sweep(a_record(slurm=drained, bare_since=LATER - 1, last=last), seen)
+    assert [effect.saying for effect in effects if isinstance(effect, Say)] == [Saying.FAILED]
+    assert (early, kept) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "reason", ["Not responding", "ResumeTimeout reached", "Low RealMemory (reported:1 < 2)", "Kill task failed"]
+)
+def test_what_slurm_set_down_by_itself_comes_back(reason: str) -> None:
+    """S33: nobody decided it, and the next VM is another one."""
+    down = a_node(Power.OFF, reason=reason, down=True)
+    _, effects = sweep(a_record(slurm=down, last=a_launch(gone_at=LATER - 100)), facts(LATER))
+    assert [effect.saying for effect in effects if isinstance(effect, Say)] == [Saying.RESUME]
