@@ -15,8 +15,8 @@ NO_ROOM = Failure(FailureReason.CAPACITY, "SkuNotAvailable: no", Scope.SIZE)
 
 @pytest.mark.parametrize(("looked_at", "followed"), [(NOW - 5, True), (NOW, True), (NOW + 1, False), (None, True)])
 def test_a_look_at_slurm_from_before_the_request_says_nothing_about_it(looked_at: float | None, followed: bool) -> None:
-    """The node was off when Slurm was last looked at, which was before it was powered up: another launch follows all the same; if
-    it is off in a later look, nobody waits for it any more."""
+    """The node was off when Slurm was last looked at, which was before it was powered up: another launch follows all the same;
+    if it is off in a later look, nobody waits for it any more."""
     live = a_launch(sent_at=NOW, asked_at=NOW, failure=NO_ROOM)
     record = a_record(pool=TWO, live=live, slurm=a_node(Power.OFF))
     after, _ = retry(record, Facts(NOW + 2, Policy({POOL: TWO}), looked_at))
