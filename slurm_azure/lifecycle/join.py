@@ -105,19 +105,24 @@ def _reported(record: NodeRecord) -> Failure | None:
 
 
 def _too_late(record: NodeRecord, live: Launch, facts: Facts) -> Failure | None:
+    """A deadline has passed, and a look from after it shows what is missing: a node may have joined, and run a job, while Slurm
+    could not be asked, and a VM be ready while Azure could not."""
     pool = record.pool
     if pool is None:
         return None
     now, asked_at = facts.now, live.since
-    stage = live.stage.value
-    if now > latest(pool, asked_at):
-        return _late(f"not joined {now - asked_at:.0f} s after it was asked for (last seen: {stage})")
+    if _seen_since(facts.slurm_at, latest(pool, asked_at)):
+        return _late(f"not joined {now - asked_at:.0f} s after it was asked for (last seen: {live.stage.value})")
     if live.running_at is not None:
-        if now - live.running_at > pool.boot_deadline:
+        if _seen_since(facts.slurm_at, live.running_at + pool.boot_deadline):
             return _late(f"not joined {now - live.running_at:.0f} s after Azure had made its VM (deadlines.boot)")
-    elif live.accepted_at is not None and now - live.accepted_at > pool.create_deadline:
+    elif live.accepted_at is not None and _seen_since(facts.list_at, live.accepted_at + pool.create_deadline):
         return _late(f"its VM is not ready {now - live.accepted_at:.0f} s after it was accepted (deadlines.create)")
     return None
+
+
+def _seen_since(look: float | None, moment: float) -> bool:
+    return look is not None and look > moment
 
 
 def _late(detail: str) -> Failure:

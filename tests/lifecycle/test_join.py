@@ -99,11 +99,21 @@ def the_failure(record: NodeRecord) -> Failure:
 )
 def test_a_launch_that_comes_no_further_fails_at_its_deadline(live: Launch, good: int, late: int) -> None:
     """S9, S10: each stage has its time (300 s and 450 s here); and our reason comes before Slurm's own time-out (600 s)."""
-    waiting, _ = join(a_record(live=live), facts(NOW + good))
-    failed, _ = join(a_record(live=live), facts(NOW + late))
+    waiting, _ = join(a_record(live=live), facts(NOW + good, NOW + good, NOW + good))
+    failed, _ = join(a_record(live=live), facts(NOW + late, NOW + late, NOW + late))
     assert waiting.live == live
     assert failed.live is None
     assert the_failure(failed).reason is FailureReason.JOIN_TIMEOUT
+
+
+@pytest.mark.parametrize("running", [None, NOW + 50], ids=["not provisioned", "not joined"])
+def test_no_deadline_passes_unseen(running: float | None) -> None:
+    """Invariant 11: while Slurm and Azure cannot be asked the node may have joined and run a job; a look from after the deadline
+    decides."""
+    live = replace(BOOTING, running_at=running)
+    unseen, _ = join(a_record(live=live), facts(NOW + 900, NOW + 100, NOW + 100))
+    never, _ = join(a_record(live=live), facts(NOW + 900, None, None))
+    assert (unseen.live, never.live) == (live, live)
 
 
 def test_a_failed_boot_is_tried_once_more_unnoticed_by_slurm() -> None:
@@ -121,7 +131,7 @@ def test_a_failed_boot_is_tried_once_more_unnoticed_by_slurm() -> None:
 def test_no_other_launch_follows_when_no_time_is_left() -> None:
     """Half a boot's time has to be left before Slurm gives up: else the job is better off being told now."""
     late = replace(BOOTING, asked_at=NOW - 300)
-    record, _ = join(a_record(live=late, slurm=a_node(Power.WAKING)), facts(NOW + 302))
+    record, _ = join(a_record(live=late, slurm=a_node(Power.WAKING)), facts(NOW + 302, NOW + 302, NOW + 302))
     assert record.dying[0].release_reason == "failed"
 
 
