@@ -137,9 +137,11 @@ class Service:
         notify_reloading()
         try:
             config: Config = load_config(self.config_file)
-            parts.loop.reload(settings_of(config))
+            # All of it is made before any of it counts: the old goes on whole if there is a mistake in the new.
+            settings, scheduler, cloud = settings_of(config), make_scheduler(config), make_cloud(config, parts.limits)
             self.retired.append(parts.actor.cloud)
-            parts.actor.use(make_cloud(config, parts.limits), make_scheduler(config))
+            parts.loop.reload(settings)
+            parts.actor.use(cloud, scheduler)
             parts.metrics.set_pools(config.pools)
         except SlurmAzureError as error:
             log.error("the configuration stays as it was; the new one has mistakes:")

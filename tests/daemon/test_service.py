@@ -112,6 +112,20 @@ def test_a_reload_takes_the_new_configuration_or_keeps_the_old(daemon: DaemonPro
     until(lambda: azure.vms() == [])
 
 
+def test_a_reload_that_finds_no_secret_changes_nothing_at_all(daemon: DaemonProcess, azure: SimulatedAzure) -> None:
+    """SIGHUP with a credential's file that is not there: pools, Azure and Slurm stay as they were, and go on working."""
+    daemon.start()
+    daemon.write_config("az-[1-60]")
+    daemon.config.write_text(daemon.config.read_text().replace(str(azure.secret_file), "/nonexistent/secret"))
+    daemon.reload()
+    assert "the configuration stays as it was" in daemon.log.read_text()
+    daemon.hook("resume", "az-[1,60]")
+    until(lambda: names(azure) == ["az-1"])
+    assert "not in any pool, left alone: az-60" in daemon.log.read_text()
+    daemon.hook("suspend", "az-1")
+    until(lambda: azure.vms() == [])
+
+
 def test_two_daemons_on_one_state_are_refused(daemon: DaemonProcess) -> None:
     """Two would make two VMs of one request: the second says so and ends with 69."""
     daemon.start()
