@@ -33,13 +33,16 @@ def is_open(breaker: Breaker | None) -> bool:
     return breaker is not None and breaker.opened_at is not None
 
 
-def count_failure(breaker: Breaker, pool: PoolPolicy, failure: Failure, node: NodeName, now: float) -> Breaker:
+def count_failure(
+    breaker: Breaker, pool: PoolPolicy, failure: Failure, node: NodeName, now: float, made: bool = True
+) -> Breaker:
     """The breaker after a launch of `node` has failed; the same one if nothing changes.
 
     A canary that could not be had for another reason (no capacity, say) shows nothing: the next one is due after the same time.
-    Launches that were under way when the breaker opened change nothing any more.
+    Launches that were under way when the breaker opened change nothing any more. What was not `made` (Azure never said yes: the
+    pool was closed before, or Azure was not to be reached in time) shows nothing of the pool's nodes, whatever ended it.
     """
-    counts = is_boot_failure(failure)
+    counts = made and is_boot_failure(failure)
     if breaker.opened_at is not None:
         if node != breaker.canary:
             return breaker

@@ -40,7 +40,7 @@ def _failed(launch: Launch, site: Site, policy: Policy, now: float, effects: lis
             effects.append(Cool(cooled))
             site = replace(site, cool_downs={**site.cool_downs, cooled.key: cooled})
     breaker = site.breakers.get(launch.pool, Breaker(launch.pool))
-    counted = count_failure(breaker, pool, failure, launch.node, now)
+    counted = count_failure(breaker, pool, failure, launch.node, now, made=launch.accepted_at is not None)
     return _keep(site, breaker, counted, effects)
 
 

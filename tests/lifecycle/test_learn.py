@@ -37,7 +37,7 @@ def test_boots_that_fail_in_a_row_open_the_breaker_and_a_join_closes_it() -> Non
     """Five here; kept each time, because the daemon may be restarted in between."""
     site = Site()
     for number in range(5):
-        launch = a_launch(f"az-{number}", f"l{number}", failure=NO_BOOT)
+        launch = a_launch(f"az-{number}", f"l{number}", failure=NO_BOOT, accepted_at=NOW)
         site, effects = learn([Learn(launch, Lesson.LOST)], site, POLICY, NOW + number)
         assert any(isinstance(effect, SaveBreaker) for effect in effects)
     assert site.breakers[POOL].opened_at == NOW + 4
