@@ -122,7 +122,7 @@ def judge(site: Site, report: Report, drained: str, why: str, at_rest: dict[str,
 
 
 def _judge_requests(site: Site, report: Report, journal_lost: bool) -> None:
-    spool = site.head.run(["find", "/var/lib/slurm-azure/spool", "-name", "*.request"]).stdout.split()
+    spool = site.head.run(["find", "/var/lib/slurm-azure/spool", "-name", "[0-9]*.request"]).stdout.split()
     report.lost += [f"request {name} is still in the spool" for name in spool]
     hooks = site.head.run(["cat", "/run/chaos/hooks"], check=False).stdout.splitlines()
     accepted = sum(line.endswith("code 0") for line in hooks)
