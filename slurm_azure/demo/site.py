@@ -149,7 +149,8 @@ class Site:
         return Head(self._running())
 
     def control(self, path: str, body: Mapping[str, Any] | Sequence[Any] | None = None, method: str = "") -> Any:
-        """What the simulator's control endpoint answers: GET, or POST with a `body`, unless told. JSON, or else the text of it."""
+        """What the simulator's control endpoint answers: GET, or POST with a `body`, unless told. JSON, or else the text of
+        it."""
         enter = ["nsenter", f"--target={self._running().sandbox}", "--net"]
         data = None if body is None else json.dumps(body)
         asked = subprocess.run(

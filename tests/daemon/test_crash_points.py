@@ -28,8 +28,8 @@ SLICES = 8
 
 
 class Story:
-    """Four nodes and three jobs. az-2 is refused the first size and gets the second; az-3 fails to boot once and is launched again;
-    az-4 fails for good: Slurm hears of it, the job waits, and runs in the end. Then all are suspended and deleted."""
+    """Four nodes and three jobs. az-2 is refused the first size and gets the second; az-3 fails to boot once and is launched
+    again; az-4 fails for good: Slurm hears of it, the job waits, and runs in the end. Then all are suspended and deleted."""
 
     def __init__(self, folder: Path, boundaries: Boundaries) -> None:
         self.now = NOW
@@ -71,7 +71,7 @@ class Story:
 
     def _ready(self) -> set[str]:
         """Nodes whose slurmd runs; those that fail say so instead."""
-        up = set()
+        up: set[str] = set()
         for vm in tuple(self.cloud.vms.values()):
             began = self._since.setdefault(vm.name, self.now)
             if began == self.now:
@@ -152,8 +152,9 @@ def test_the_story_has_boundaries_of_every_kind() -> None:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("part", range(SLICES))
 def test_killed_at_each_boundary_the_end_is_the_same(part: int) -> None:
-    """One run for each boundary: jobs done, no VM, every launch gone, every wish and request handled, one live launch a node at any
-    time, Slurm told of the node that failed and of no other, at most one VM more; what was under way is asked for once again."""
+    """One run for each boundary: jobs done, no VM, every launch gone, every wish and request handled, one live launch a node
+    at any time, Slurm told of the node that failed and of no other, at most one VM more; what was under way is asked for
+    once again."""
     with story() as (told, boundaries):
         expected, vms, total = told.end(), told.vms_made(), len(boundaries.passed)
     for number in range(part, total, SLICES):

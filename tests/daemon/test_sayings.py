@@ -41,7 +41,8 @@ def test_what_was_told_is_told_again_only_after_another_look(daemon: Daemon) -> 
 
 
 def test_a_refusal_holds_back_what_was_refused_and_nothing_else(daemon: Daemon) -> None:
-    """Slurm would not bring the node back, for a job had just been given it; seconds later its launch fails: Slurm hears at once."""
+    """Slurm would not bring the node back, for a job had just been given it; seconds later its launch fails: Slurm hears at
+    once."""
 
     def refuse(order: VmOrder) -> None:
         raise CreateRefused("NeverHeardOf", "no", 400)

@@ -1,4 +1,5 @@
-"""Scenarios of what Azure does to nodes, with a real slurmctld: quotas, machines that never come, evictions, VMs that are gone."""
+"""Scenarios of what Azure does to nodes, with a real slurmctld: quotas, machines that never come, evictions, VMs that are
+gone."""
 
 from __future__ import annotations
 
@@ -78,7 +79,8 @@ def test_s09_a_vm_that_never_registers(site: Site) -> None:
 
 
 def test_s11_a_preempt_notice_for_all_at_once(site: Site) -> None:
-    """Twelve Spot nodes hear in the same second that they have 30 s: every job is requeued within them, with the reason shown."""
+    """Twelve Spot nodes hear in the same second that they have 30 s: every job is requeued within them, with the reason
+    shown."""
     submit(site, "--partition=spot", "--array=1-12", "--requeue", script=SLEEP)
     until(lambda: running(site, 12), 150, "twelve jobs")
     began = time.monotonic()
@@ -123,6 +125,6 @@ def test_s24_an_eviction_while_the_vm_boots(site: Site) -> None:
         began = time.monotonic()
         job = submit(site, "--partition=spot", "--output=early.txt", script="hostname")
         until(lambda: site.control("/faults/early")["hits"] == 1, 60, "the eviction")
-        until(lambda: job_of(site, job).get("JobState") == "COMPLETED" or reasons(site), 120, "the job, or a reason")
+        until(lambda: job_of(site, job).get("JobState") == "COMPLETED" or job_of(site, job)["Restarts"] != "0", 120, "an end")
         tell(f"{time.monotonic() - began:.0f} s after sbatch: {job_of(site, job).get('JobState')} {reasons(site)}")
-        assert time.monotonic() - began < 120
+        assert job_of(site, job)["JobState"] == "COMPLETED" or "evicted" in str(reasons(site))

@@ -73,7 +73,8 @@ def _deleting(site: Site) -> bool:
 
 
 def test_s18_names_are_in_no_dns(site: Site) -> None:
-    """No DNS has the nodes' names, and on the head they lead to no machine; a job over two nodes runs, with srun between them."""
+    """No DNS has the nodes' names, and on the head they lead to no machine; a job over two nodes runs, with srun between
+    them."""
     for node in ("az-render-1", "az-render-2"):
         assert site.head.run(["getent", "-s", "dns", "hosts", node], check=False).returncode != 0
         assert site.head.run(["getent", "hosts", node]).stdout.split()[0] == NOWHERE
@@ -83,8 +84,8 @@ def test_s18_names_are_in_no_dns(site: Site) -> None:
 
 
 def test_s19_a_node_with_less_memory_than_configured(site: Site) -> None:
-    """slurmctld finds it invalid and drains it: the reason is told with the line to write, the VM goes, and after a bounded number
-    of tries the pool is closed."""
+    """slurmctld finds it invalid and drains it: the reason is told with the line to write, the VM goes, and after a bounded
+    number of tries the pool is closed."""
     with slurm_conf(site, "SlurmdParameters=config_overrides", "#SlurmdParameters=config_overrides"):
         before = counts(site)
         submit(site, "--partition=trial", "--exclusive", "--array=1-4", script="hostname")
@@ -103,7 +104,9 @@ def test_s25_a_job_over_the_sites_own_and_cloud_nodes(site: Site) -> None:
     """Ours start, the site's own node is left alone: both take part in the job."""
     site.head.run(["service", "start", "slurmd"])
     try:
-        until(lambda: "idle" in site.head.run(["sinfo", "-h", "-n", "local-1", "-p", "mixed", "-o", "%T"]).stdout, 60, "local-1")
+        until(
+            lambda: "idle" in site.head.run(["sinfo", "-h", "-n", "local-1", "-p", "mixed", "-o", "%T"]).stdout, 60, "local-1"
+        )
         job = submit(
             site, "--partition=mixed", "--nodelist=local-1,az-render-3", "--output=mixed.txt", script="srun -N2 hostname"
         )
@@ -177,5 +180,3 @@ def test_s34_what_an_administrator_drains_or_downs_is_left_alone(site: Site) -> 
     assert reasons(site) == {"az-render-2": "disk looks odd", "az-none-s20": "not this one"}
     site.head.run(["scontrol", "update", "nodename=az-render-2,az-none-s20", "state=resume"])
     wait_for_rest(site, 60)
-
-

@@ -44,7 +44,18 @@ POOLS: list[dict[str, Any]] = [
     {"budget": {"booting": 2}, "all_or_nothing": True},
     {"attempts": 1, "order": "spread", "zones": ["1", "2"]},
 ]
-_COOLING = ["capacity", "quota", "spot-price", "evicted", "network", "image", "configuration", "permission", "policy", "unknown"]
+_COOLING = [
+    "capacity",
+    "quota",
+    "spot-price",
+    "evicted",
+    "network",
+    "image",
+    "configuration",
+    "permission",
+    "policy",
+    "unknown",
+]
 _REFUSALS = {
     "no room": CreateRefused("SkuNotAvailable", "The requested size is currently not available.", 409),
     "quota": CreateRefused("OperationNotAllowed", "exceeding approved standardFSv2Family Cores quota.", 409),
@@ -147,7 +158,7 @@ class LifeOfJobs(RuleBasedStateMachine):
             self.wrongs.append(f"4: {name} is deleted under job {job.id}")
 
     def _ready(self) -> set[str]:
-        up = set()
+        up: set[str] = set()
         for vm in tuple(self.cloud.vms.values()):
             if vm.name not in self._since:
                 self._since[vm.name] = self.now

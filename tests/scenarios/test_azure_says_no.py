@@ -27,7 +27,8 @@ CAPACITY = [
 
 @pytest.mark.parametrize("retry_after", [120, 1200])
 def test_s06_a_429_in_mid_burst_pauses_that_budget_alone(retry_after: int, tmp_path: Path) -> None:
-    """After the one 429 no create is sent until Retry-After is over, while deletes, lists and running jobs go on; it is counted."""
+    """After the one 429 no create is sent until Retry-After is over, while deletes, lists and running jobs go on; it is
+    counted."""
     with whole_site(tmp_path, timers={"resume_timeout": 3000.0}, limits={"calls_at_once": 2}) as site:
         first = site.slurm.submit("az-10", seconds=1.0)
         site.run(lambda: first.ended)
@@ -84,8 +85,8 @@ def test_s10_one_vm_that_takes_40_minutes_is_replaced(tmp_path: Path) -> None:
 @pytest.mark.parametrize("cap", [{"nodes": 2}, {"cores": 2}, {"cost_per_hour": 0.25}])
 @pytest.mark.parametrize("whose", ["pool", "partition", "site"])
 def test_s22_a_budget_that_is_reached_refuses_and_harms_nobody(cap: dict[str, Any], whose: str, tmp_path: Path) -> None:
-    """Of three nodes two run; the third is refused with the limit in its reason, in the first second; running jobs stay, and when
-    there is room again it starts."""
+    """Of three nodes two run; the third is refused with the limit in its reason, in the first second; running jobs stay, and
+    when there is room again it starts."""
     hb = pool("az-[1-3]", price_per_hour=0.1) | ({"budget": cap} if whose == "pool" else {})
     further = {"budget": cap} if whose == "site" else {}
     partition = {"budget": cap} if whose == "partition" else {}
@@ -135,8 +136,8 @@ def test_s23_spot_falls_over_to_on_demand_and_comes_back(tmp_path: Path) -> None
 def test_s36_a_fault_of_the_set_up_closes_the_pool_with_its_remedy(
     code: str, reason: FailureReason, remedy: str, tmp_path: Path
 ) -> None:
-    """Azure is not asked for ever: after the first refusals the pool's nodes are drained with cause and remedy, the metrics show
-    it, and once it is mended everything returns by itself and the jobs run."""
+    """Azure is not asked for ever: after the first refusals the pool's nodes are drained with cause and remedy, the metrics
+    show it, and once it is mended everything returns by itself and the jobs run."""
     times = {"network": "3m", "image": "3m", "permission": "3m", "policy": "3m", "configuration": "3m"}
     with whole_site(tmp_path, limits={"cool_downs": times}) as site:
         site.faults({"name": "wrong", "what": code, "operation": "creates"})

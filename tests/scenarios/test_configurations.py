@@ -33,7 +33,8 @@ def test_s20_a_pool_that_grows_is_renamed_and_removed_while_vms_run(tmp_path: Pa
 
 
 def test_s20_only_our_file_is_written_and_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`generate --write` replaces its own include file by renaming; slurm.conf and the lines of a site's own stay as they were."""
+    """`generate --write` replaces its own include file by renaming; slurm.conf and the lines of a site's own stay as they
+    were."""
     head = HeadNode(tmp_path, capsys)
     head.slurm(az_1="IDLE+CLOUD")
     own = "NodeName=onprem-[1-8] CPUs=64\nPartitionName=local Nodes=onprem-[1-8]\ninclude slurm-azure.conf\n"
@@ -51,7 +52,8 @@ def test_s20_only_our_file_is_written_and_at_once(tmp_path: Path, capsys: pytest
 
 
 def test_s21_two_clusters_in_one_resource_group(tmp_path: Path) -> None:
-    """VMs, interfaces and disks of another cluster, even under our nodes' names, and of nobody: never touched, never counted."""
+    """VMs, interfaces and disks of another cluster, even under our nodes' names, and of nobody: never touched, never
+    counted."""
     with whole_site(tmp_path) as site:
         other = {
             "slurm-azure-cluster": "other",

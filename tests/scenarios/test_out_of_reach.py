@@ -29,7 +29,8 @@ CREATE, DELETE, LIST = "VirtualMachines_CreateOrUpdate", "VirtualMachines_Delete
     ids=["storm", "failed in the end", "refused"],
 )
 def test_s14_a_release_that_azure_fails_is_tried_until_it_is_gone(fault: dict[str, object], tmp_path: Path) -> None:
-    """Slurm has the node idle~ long ago; the VM is not forgotten, the gauge shows what is overdue, and in the end it is gone."""
+    """Slurm has the node idle~ long ago; the VM is not forgotten, the gauge shows what is overdue, and in the end it is
+    gone."""
     with whole_site(tmp_path, limits={"delete_retry": 30.0, "failed_node_hold": 20.0}) as site:
         jobs = site.slurm.submit_each("az-[1-3]", seconds=60.0)
         site.run(lambda: all(job.state == "RUNNING" for job in jobs))
@@ -60,8 +61,8 @@ def test_s15_a_full_spool_is_told_and_slurms_own_state_suffices(tmp_path: Path) 
 
 @pytest.mark.parametrize("jump", [7200.0, -7200.0])
 def test_s15_a_clock_that_jumps_harms_no_job(jump: float, tmp_path: Path) -> None:
-    """The head node's clock is set two hours ahead or back, in mid-boot: nothing that runs or boots is given up, and what is asked
-    for afterwards starts."""
+    """The head node's clock is set two hours ahead or back, in mid-boot: nothing that runs or boots is given up, and what is
+    asked for afterwards starts."""
     with whole_site(tmp_path) as site:
         running = site.slurm.submit("az-1", seconds=300.0)
         site.run(lambda: running.state == "RUNNING")
@@ -110,8 +111,8 @@ def test_s16_no_token_in_mid_burst(how: dict[str, str], tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("how", ["corrupt", "lost"])
 def test_s29_a_journal_that_is_lost_is_rebuilt(how: str, tmp_path: Path) -> None:
-    """Set aside with a message if it is there; VMs that run are known again by their tags: no second one, no job lost, and what is
-    released is found."""
+    """Set aside with a message if it is there; VMs that run are known again by their tags: no second one, no job lost, and
+    what is released is found."""
     with whole_site(tmp_path, timers={"suspend_time": 60.0}) as site:
         long, short = site.slurm.submit("az-[1-2]", seconds=300.0), site.slurm.submit("az-3", seconds=5.0)
         site.run(lambda: long.state == "RUNNING" and short.ended)
@@ -164,7 +165,8 @@ def test_s32_a_create_whose_reply_is_lost_is_recognised(kind: str, tmp_path: Pat
 
 @pytest.mark.parametrize("who", ["azure", "slurmctld", "both"])
 def test_s35_ten_minutes_without_azure_or_slurm(who: str, tmp_path: Path) -> None:
-    """Jobs run, nodes boot, hooks come in: no VM is deleted and no node set down for what cannot be seen; then all of it happens."""
+    """Jobs run, nodes boot, hooks come in: no VM is deleted and no node set down for what cannot be seen; then all of it
+    happens."""
     timers = {"resume_timeout": 1800.0, "suspend_time": 1200.0}
     with whole_site(tmp_path, timers=timers) as site:
         running = site.slurm.submit("az-[1-3]", seconds=900.0)

@@ -200,7 +200,7 @@ class MortalDaemon:
 
     def _start(self) -> None:
         folder, marks = self.folder, self.boundaries
-        journal = type("Journal", (MortalJournal,), {"boundaries": marks})
+        journal: type[Journal] = type("Journal", (MortalJournal,), {"boundaries": marks})
         place = type("Folder", (MortalFolder,), {"boundaries": marks})
         self.journal: Journal = journal.open(folder / "journal.db")
         self._bell = Bell(folder / "wake")
@@ -209,8 +209,19 @@ class MortalDaemon:
         actor = Actor(cloud, scheduler, calls, self._settings.render)
         tally = Tally(Metrics("0", self.config.pools))
         spool, orders = Spool(place(folder / "spool")), Orders(folder / "orders")
-        self._calls, self.loop = calls, Loop(
-            self._settings, self.journal, spool, orders, actor, calls, tally, self.clock, new_id=lambda: f"{next(self._ids):04x}"
+        self._calls, self.loop = (
+            calls,
+            Loop(
+                self._settings,
+                self.journal,
+                spool,
+                orders,
+                actor,
+                calls,
+                tally,
+                self.clock,
+                new_id=lambda: f"{next(self._ids):04x}",
+            ),
         )
 
     def turn(self) -> None:

@@ -1,8 +1,10 @@
-"""A whole site in one process and in a time of its own: real loop, journal, spool and SDK over TLS; Azure and Slurm are simulated.
+"""A whole site in one process and in a time of its own: real loop, journal, spool and SDK over TLS; Azure and Slurm are
+simulated.
 
-A scenario says what is given (`whole_site(...)`, `faults`), what happens (`slurm.submit`, `run`), and what must be true then.
-Times are seconds of the site's clock. It moves when all that is due has happened, so that a slow machine changes nothing.
-"""
+A scenario says what is given (`whole_site(...)`, `faults`), what happens (`slurm.submit`, `run`), and what must be true
+then. Times are seconds of the site's clock. It moves when all that is due has happened, so that a slow machine changes
+nothing."""
+
 from __future__ import annotations
 
 import itertools
