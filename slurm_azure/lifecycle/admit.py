@@ -16,7 +16,8 @@ from slurm_azure.lifecycle.jobs import is_doomed, together
 from slurm_azure.lifecycle.offers import Market
 from slurm_azure.lifecycle.park import is_reused
 from slurm_azure.lifecycle.record import Facts, NodeRecord, PoolPolicy
-from slurm_azure.model import Failure, Offer, PoolName, Scope
+from slurm_azure.lifecycle.retry import has_time
+from slurm_azure.model import Blame, Failure, FailureReason, Offer, PoolName, Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,8 @@ class _Desk:
         pool, closed = self._pool(ask), self.facts.closed.get(ask.pool)
         if closed is not None and not (ask.node in self.facts.canaries and only_by_breaker(closed)):
             return None, closed
+        if not has_time(pool, ask.asked_at, self.facts.now):
+            return None, _too_late(self.facts.now - ask.asked_at)
         if ask.kept is not None and self.market.coldest(ask.kept.offer, ask.pool) is None:
             return ask.kept.offer, census.breaks(pool, ask.kept.offer)
         warm = self.market.offers(ask.pool, ask.node, ask.avoid)
@@ -124,6 +127,11 @@ class _Desk:
 
     def _pool(self, ask: Ask) -> PoolPolicy:
         return self.facts.policy.pools[ask.pool]
+
+
+def _too_late(seconds: float) -> Failure:
+    detail = f"asked for {seconds:.0f} s ago, and not made yet (growth limit, budgets, or a daemon that was away): no time to boot"
+    return Failure(FailureReason.BUDGET, detail, Scope.LAUNCH, Blame.SITE)
 
 
 def move(records: Iterable[NodeRecord], facts: Facts) -> list[Effect]:

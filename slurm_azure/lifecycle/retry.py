@@ -40,6 +40,11 @@ def latest(pool: PoolPolicy, asked_at: float) -> float:
     return asked_at + pool.resume_timeout - min(30.0, pool.resume_timeout / 10)
 
 
+def has_time(pool: PoolPolicy, asked_at: float, now: float) -> bool:
+    """Whether a VM that is made now may join before the wake-up has to be over: it would be paid for, and end as a late one."""
+    return latest(pool, asked_at) - now >= min(pool.boot_deadline / 2, pool.resume_timeout / 4)
+
+
 def _may_follow(record: NodeRecord, launch: Launch, failure: Failure, facts: Facts) -> bool:
     pool, slurm = record.pool, record.slurm
     if pool is None or launch.joined_at is not None or not failure.elsewhere or pool.name in facts.closed:
@@ -49,7 +54,7 @@ def _may_follow(record: NodeRecord, launch: Launch, failure: Failure, facts: Fac
     looked_since = facts.slurm_at is not None and facts.slurm_at > launch.since  # before that, the node was off
     if looked_since and slurm is not None and (slurm.power is not Power.WAKING or slurm.down):
         return False  # nobody waits for it
-    if latest(pool, launch.since) - facts.now < pool.boot_deadline / 2:
+    if not has_time(pool, launch.since, facts.now):
         return False
     return _another_is_warm(pool, launch, failure, facts)
 

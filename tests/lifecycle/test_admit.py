@@ -85,6 +85,17 @@ def test_what_waits_keeps_its_wish() -> None:
     assert admit([ask("az-1", wish=a_wish())], {}, facts, nobody(facts)).effects == ()
 
 
+def test_who_has_waited_too_long_to_boot_in_time_is_refused() -> None:
+    """Behind a growth limit, or while the daemon was away: its VM would be paid for, be late, and count as a boot that failed."""
+    pool = a_pool(caps=Caps(booting=1))
+    assert decided([ask("az-1", at=NOW - 400), ask("az-2", at=NOW - 430)], facts_of(pool)) == [
+        ("az-2", "budget"),
+        ("az-1", "spot"),
+    ]
+    slow = a_pool(boot_deadline=3600.0)  # longer than Slurm waits: no reason to refuse everybody
+    assert decided([ask("az-1")], facts_of(slow)) == [("az-1", "spot")]
+
+
 def test_a_budget_refuses_what_it_has_no_room_for() -> None:
     """S22: two nodes fit, the third is refused with the limit's name."""
     facts = facts_of(a_pool(caps=Caps(nodes=2)))
