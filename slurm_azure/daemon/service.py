@@ -66,6 +66,8 @@ def start_logging(verbose: bool) -> None:
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler], force=True)
     for noisy in ("azure", "msal", "urllib3"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # An answer that is no JSON: the SDK warns with a traceback, the seam tells what it means.
+    logging.getLogger("azure.mgmt").setLevel(logging.ERROR)
 
 
 class Service:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,9 @@ class Taken:
     strangers: tuple[str, ...]
 
 
+DRAFT = 3600.0  # seconds after which a hook that was writing is not any more
+
+
 class Spool:
     """The folder that hooks write to. Single reader."""
 
@@ -41,6 +45,15 @@ class Spool:
     def waiting(self) -> list[str]:
         """Names of the files that wait, oldest first. One whose name begins with a dot is being written still (intake.py)."""
         return sorted(name for name in os.listdir(self.folder) if name.endswith(SUFFIX) and not name.startswith("."))
+
+    def tidy(self) -> None:
+        """Remove drafts of hooks that were killed before their request was whole: Slurm's own state stands in for them."""
+        for name in os.listdir(self.folder):
+            path = self.folder / name
+            with contextlib.suppress(OSError):
+                if name.startswith(".") and name.endswith(SUFFIX) and time.time() - path.stat().st_mtime > DRAFT:
+                    path.unlink()
+                    log.warning("spool: removed the draft of a hook that was killed: %s", name)
 
     def take_in(self, journal: Journal, pool_of: dict[NodeName, PoolName], now: float) -> Iterator[Taken]:
         """Move what waits into the journal: one commit, then the files go. A crash between the two costs nothing,

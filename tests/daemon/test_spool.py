@@ -30,3 +30,14 @@ def test_a_request_that_is_being_written_is_left_to_its_hook(tmp_path: Path, mon
     assert seen == [0]
     assert [taken.wishes[0].node for taken in spool.take_in(journal, pools, 2.0)] == ["az-1"]
     journal.close()
+
+
+def test_the_draft_of_a_killed_hook_goes_after_an_hour(tmp_path: Path) -> None:
+    """One that may still be written, and whole requests, stay."""
+    spool = Spool(tmp_path / "spool")
+    for name in (".old.request", ".young.request", "whole.request"):
+        (spool.folder / name).write_bytes(b"{")
+    for name in (".old.request", "whole.request"):
+        os.utime(spool.folder / name, (1.0, 1.0))
+    spool.tidy()
+    assert sorted(os.listdir(spool.folder)) == [".young.request", "whole.request"]
