@@ -95,12 +95,16 @@ class Sender:
     def pages(self, call: Call, what: str, url: str) -> Iterator[Sequence[Json]]:
         """The `value` of each page of a list, each page dropped as soon as it is read. Raises as `call` does, and KeyError and
         the like for what is no page."""
+        seen = {url}
         for _ in range(_PAGES):
             page: Json = self.call(call, what, lambda azure, url=url: _page(azure, call, url))  # type: ignore[misc]
             yield page["value"]
             if not page.get("nextLink"):
                 return
             url = _same_azure(what, self.azure.endpoint, page["nextLink"])
+            if url in seen:
+                raise CloudUnreachable(f"the {what} goes in circles: a page links to one that was there before")
+            seen.add(url)
             self.wait_for_token(call)
         raise CloudUnreachable(f"the {what} does not end after {_PAGES} pages")
 

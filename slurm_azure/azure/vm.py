@@ -182,10 +182,11 @@ def read_vm(item: Json, cluster: str) -> Vm | None:
     properties = item["properties"]
     zones = item.get("zones") or (None,)
     spot = properties.get("priority") in ("Spot", "Low")
+    node, launch = NodeName(tags.get(TAG_NODE, "")), LaunchId(tags.get(TAG_LAUNCH, ""))
     return Vm(
-        name=VmName(item["name"]),
-        node=NodeName(tags.get(TAG_NODE, "")),
-        launch=LaunchId(tags.get(TAG_LAUNCH, "")),
+        name=_as_written(item["name"], f"{node}-{launch}"),
+        node=node,
+        launch=launch,
         pool=PoolName(intern(tags.get(TAG_POOL, ""))),
         state=_STATES.get(str(properties.get("provisioningState")).lower(), VmState.OTHER),
         size=intern(str((properties.get("hardwareProfile") or {}).get("vmSize") or "")),
@@ -193,6 +194,12 @@ def read_vm(item: Json, cluster: str) -> Vm | None:
         priority=Priority.SPOT if spot else Priority.ON_DEMAND,
         created_at=moment(properties.get("timeCreated")),
     )
+
+
+def _as_written(name: str, ours: str) -> VmName:
+    """A VM's name as we gave it: Azure's names are of any case, and it may send them in another (Microsoft Learn, "Naming rules
+    and restrictions for Azure resources")."""
+    return VmName(ours if name.lower() == ours.lower() else name)
 
 
 def moment(written: str | None) -> float | None:

@@ -115,7 +115,8 @@ class Endings:
         if result.subject.launch is None and result.error is None:
             self.actor.patience.hold(f"delete {result.subject.vm_name}", now + self.delete_retry())
         if launch is not None:
-            self.memory.put(after_delete(launch, result, now))
+            listed = any(vm.name == launch.vm_name for vm in self.memory.world.vms.get(launch.node, ()))
+            self.memory.put(after_delete(launch, result, now, listed))
 
     def _diagnosed(self, result: Result, now: float) -> None:
         launch = self._azure("diagnose", result, now)

@@ -24,6 +24,7 @@ from slurm_azure.errors import JournalError, Throttled
 from slurm_azure.hostlist import fold
 from slurm_azure.journal import Journal
 from slurm_azure.lifecycle.budget import count
+from slurm_azure.lifecycle.closing import is_stopped
 from slurm_azure.lifecycle.decide import decide
 from slurm_azure.lifecycle.effects import Create, Drop, Effect, Plan
 from slurm_azure.lifecycle.offers import keys_to_try_anew
@@ -188,7 +189,7 @@ class Loop:
         world.site = replace(decision.site, spent=world.site.spent)
         self._commit(now)  # every launch is in the journal before its create call
         self.actor.want([*decision.effects, *creates], now)
-        self.actor.keep_only(lambda launch: launch.node in world.live and world.live[launch.node].id == launch.id)
+        self.actor.keep_only(lambda launch: world.wants(launch) and not is_stopped(decision.facts.closed.get(launch.pool)))
         self._plan_looks(now)
         if now - self.last_prune > PRUNE:
             self._prune(now)

@@ -21,8 +21,8 @@ def after_create(launch: Launch, result: Result, now: float) -> Launch:
         return _refused(launch, classify(error.code, error.message, error.status))
     if isinstance(error, RenderError):
         return _refused(launch, Failure(FailureReason.CONFIGURATION, str(error), Scope.POOL, Blame.CONFIGURATION))
-    if isinstance(error, Throttled | CredentialRefused):
-        return launch  # nothing was made
+    if isinstance(error, Throttled | CredentialRefused):  # nothing was made; by an earlier call something may have been
+        return replace(launch, sent_at=None) if result.subject.sent_at is None and launch.accepted_at is None else launch
     return replace(launch, sent_at=launch.sent_at or result.begun)  # it may have been: the list will tell
 
 
@@ -61,12 +61,13 @@ def after_look_at_kept(launch: Launch, result: Result, now: float) -> Launch:
     return replace(launch, deallocated_at=now) if result.value is VmPower.DEALLOCATED else launch
 
 
-def after_delete(launch: Launch, result: Result, now: float) -> Launch:
-    """A delete call has ended: gone at once, on its way, or to be asked again."""
+def after_delete(launch: Launch, result: Result, now: float, listed: bool) -> Launch:
+    """A delete call has ended: gone at once, on its way, or to be asked again. Of a VM that was `listed` a list has to show the
+    end: until then it may be billed."""
     if result.error is not None:
         return launch
     told = launch.failure is None or launch.told_at is not None
-    if result.value is True and told:
+    if result.value is True and told and not listed:
         return replace(launch, delete_sent_at=result.begun, gone_at=now)
     return replace(launch, delete_sent_at=result.begun)
 

@@ -75,6 +75,11 @@ class World:
         live = self.live.get(node)
         return live if live is not None and live.id == id else self.dying.get(node, {}).get(id)
 
+    def wants(self, launch: Launch) -> bool:
+        """Whether this launch is its node's live one."""
+        live = self.live.get(launch.node)
+        return live is not None and live.id == launch.id
+
     def unfinished(self) -> Iterator[Launch]:
         """Every launch that is not gone."""
         yield from self.live.values()

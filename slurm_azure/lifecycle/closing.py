@@ -85,6 +85,11 @@ def only_by_breaker(failure: Failure) -> bool:
     return failure.reason is FailureReason.PAUSED and failure.blame is Blame.IMAGE
 
 
+def is_stopped(failure: Failure | None) -> bool:
+    """Whether it is an administrator's order that closes a pool."""
+    return failure is not None and failure.reason is FailureReason.PAUSED and failure.blame is Blame.SITE
+
+
 def shelf_reason(failure: Failure) -> str:
     """What idle nodes of a closed pool have as their reason: the same text for all of them, as long as the cause lasts."""
     said_already = failure.reason in (FailureReason.PAUSED, FailureReason.BUDGET)
@@ -108,7 +113,7 @@ def shelve(
 
     `busy`: nodes with a live or dying launch. `room`: how many more nodes the budgets of a pool allow (`Census.room`). After a
     budget was used up no more nodes return than it has room for: else each VM that goes would bring a whole pool back, and
-    Slurm would start hundreds of jobs there for one node.
+    Slurm would start hundreds of jobs there for one node. The rest follows when nothing of the pool is in use.
     """
     reasons = {pool: shelf_reason(failure) for pool, failure in closed.items()}
     says: list[Say] = []
@@ -128,8 +133,10 @@ def shelve(
             idle[pool] = idle.get(pool, 0) + 1
             if pool in reasons and name not in busy and name not in canaries:
                 says.append(Say(name, Saying.SHELVE, reasons[pool]))
+    in_use = {pool_of.get(name) for name in busy} if returning else set()
     for pool, names in returning.items():
-        most = len(names) if room is None else max(0, room(pool) - idle.get(pool, 0))
+        nobody_waits = idle.get(pool, 0) > 0 and pool not in in_use
+        most = len(names) if room is None else _most(room(pool), idle.get(pool, 0), len(names) if nobody_waits else 0)
         says += (Say(name, Saying.RESUME, "") for name in _some(names, most, slurm))
     return says
 
@@ -197,6 +204,11 @@ def _says(shown: str, wanted: str) -> bool:
 @lru_cache(maxsize=256)  # thousands of nodes show the same few texts
 def _letters(text: str) -> str:
     return re.sub(r"[\W_]+", "", text)[:_COMPARED]
+
+
+def _most(room: int, idle: int, quiet: int) -> int:
+    """How many may return; `quiet`: how many, once there are as many idle nodes as there is room for."""
+    return room - idle if room > idle else quiet
 
 
 def _some(names: list[NodeName], most: int, slurm: Mapping[NodeName, SlurmNode]) -> Iterator[NodeName]:

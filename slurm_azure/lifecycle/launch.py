@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from slurm_azure.lifecycle.closing import is_stopped
 from slurm_azure.lifecycle.effects import Ask, Create, Drop, Effect, Note, Save
 from slurm_azure.lifecycle.park import reusable
 from slurm_azure.lifecycle.record import Facts, NodeRecord
-from slurm_azure.model import REPLACED, Launch, Power, RequestKind, Wish
+from slurm_azure.lifecycle.retry import fail
+from slurm_azure.lifecycle.sweep import is_adoptable
+from slurm_azure.model import REPLACED, Launch, Power, RequestKind, Scope, Wish
 
 
 def launch(record: NodeRecord, facts: Facts) -> tuple[NodeRecord, list[Effect]]:
@@ -21,10 +24,12 @@ def launch(record: NodeRecord, facts: Facts) -> tuple[NodeRecord, list[Effect]]:
             live = _for_jobs_of(wish, live, effects)
             record = record.without(wish).with_live(live)
         if live.accepted_at is None:
-            effects.append(Create(live))
+            record = _ask_again(record, live, facts, effects)
         return record, effects
     if any(dying.failure is not None and dying.told_at is None for dying in record.dying):
         return record, effects  # Slurm must know of the failure first, else one wake-up would be served twice
+    if any(is_adoptable(record, vm) for vm in record.vms):
+        return record, effects  # the sweep step makes it the node's launch: after a lost journal it may be booting, or serve
     if record.pool is None or not _wanted(record, wish, facts):
         if wish is not None and _stale(record, wish, facts):
             effects += [
@@ -35,6 +40,19 @@ def launch(record: NodeRecord, facts: Facts) -> tuple[NodeRecord, list[Effect]]:
         return record, effects
     effects.append(replace(_ask(record, wish, facts), kept=reusable(record, facts)))
     return record, effects
+
+
+def _ask_again(record: NodeRecord, live: Launch, facts: Facts, effects: list[Effect]) -> NodeRecord:
+    """Send the create call, until Azure has answered it. Not while an administrator has stopped the pool: what was sent before
+    may have taken effect, which a list will show; if none does for as long as lists may lag, there is no VM."""
+    closed = facts.closed.get(live.pool)
+    if closed is None or not is_stopped(closed):
+        effects.append(Create(live))
+        return record
+    sent, seen = live.sent_at, facts.list_at
+    if sent is None or seen is None or record.vm_of(live) is not None or seen - sent <= facts.policy.list_lag:
+        return record
+    return fail(record, replace(closed, scope=Scope.LAUNCH), facts, effects, final=True)
 
 
 def _for_jobs_of(wish: Wish, live: Launch, effects: list[Effect]) -> Launch:
@@ -74,6 +92,8 @@ def _wanted(record: NodeRecord, wish: Wish | None, facts: Facts) -> bool:
         return True  # Slurm has not been seen since it asked: nothing has changed for it
     if slurm is None or slurm.power is not Power.WAKING or slurm.down:
         return False
+    if facts.list_at is None and record.last is None and not record.dying:
+        return False  # its VM may be there, and the journal that knew it lost: a list will tell
     # A look at Slurm from before the last launch was let go would show what that one was for, and serve it twice.
     known = [launch for launch in (*record.dying, record.last) if launch is not None and launch.release_reason != REPLACED]
     return facts.slurm_at is not None and facts.slurm_at > max((launch.released_at or 0.0 for launch in known), default=0.0)

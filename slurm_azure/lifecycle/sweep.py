@@ -29,7 +29,7 @@ def sweep(record: NodeRecord, facts: Facts) -> tuple[NodeRecord, list[Effect]]:
 
 def _stray(record: NodeRecord, vm: Vm, facts: Facts, effects: list[Effect]) -> NodeRecord:
     """A VM with our tag and no launch: left over from a lost journal, a lost reply, or a list that lags behind."""
-    if _adoptable(record, vm):
+    if is_adoptable(record, vm):
         launch = _from_tags(record, vm, facts)
         effects += [
             Save(launch),
@@ -51,7 +51,8 @@ def _stray(record: NodeRecord, vm: Vm, facts: Facts, effects: list[Effect]) -> N
     return record
 
 
-def _adoptable(record: NodeRecord, vm: Vm) -> bool:
+def is_adoptable(record: NodeRecord, vm: Vm) -> bool:
+    """Whether a VM that no launch explains can serve its node, which Slurm uses and which has no launch."""
     slurm = record.slurm
     if record.live is not None or record.pool is None or slurm is None or not vm.launch:
         return False

@@ -393,6 +393,11 @@ class TestList:
         azure.arm.answer(Answer(200, {"value": [a_vm(state=said)]}))
         assert [vm.state for vm in azure.cloud.list()] == [state]
 
+    def test_a_name_in_another_case_is_the_same_vm(self, azure: Azure) -> None:
+        """Azure's names are of any case: one that it sends in another than ours is no stranger to its launch."""
+        azure.arm.answer(Answer(200, {"value": [a_vm(NAME.upper()), a_vm("Other")]}))
+        assert [vm.name for vm in azure.cloud.list()] == [NAME, "Other"]
+
     def test_missing_tags_and_other_case(self, azure: Azure) -> None:
         """A VM of ours whose other tags were taken away is still ours; tag names come in any case."""
         bare = a_vm("bare", tags={"Slurm-Azure-Cluster": "test"})
@@ -439,6 +444,14 @@ class TestList:
         azure.arm.answer(Answer(200, {"value": [], "nextLink": link}))
         with pytest.raises(CloudUnreachable, match="goes on at"):
             azure.cloud.list()
+
+    def test_a_list_that_goes_in_circles_ends(self, azure: Azure) -> None:
+        """A link to a page that was there before is an error at once: it would use up the budget of reads, again and again."""
+        link = f"{azure.arm.endpoint}{SECOND_PAGE}"
+        azure.arm.answer(*(Answer(200, {"value": [], "nextLink": link}) for _ in range(2)))
+        with pytest.raises(CloudUnreachable, match="circles"):
+            azure.cloud.list()
+        assert len(azure.arm.asked) == 2
 
     def test_pages_after_the_first_need_tokens(self, azure: Azure) -> None:
         """Each further page takes a token of its own; a pause in the middle ends the list with an error."""

@@ -239,6 +239,13 @@ class TestShelf:
         others = [shelved("az-7"), *nodes]
         assert set(told(others, {}, room=lambda _: 1)) == {"az-7", "az-1"}
 
+    def test_after_a_budget_all_return_once_nobody_wants_any(self) -> None:
+        """What there is room for lies idle, and nothing of the pool is in use: none stays on the shelf for ever."""
+        full = Failure(R.BUDGET, "budget of the site: 2 nodes", Scope.POOL, Blame.SITE)
+        nodes = [a_node(name="az-8"), a_node(name="az-9"), *(shelved(f"az-{number}", full) for number in (1, 2, 3))]
+        assert set(told(nodes, {}, room=lambda _: 2)) == {"az-1", "az-2", "az-3"}
+        assert told(nodes, {}, busy={"az-9"}, room=lambda _: 2) == {}
+
     def test_nodes_of_no_pool_are_not_ours(self) -> None:
         """Whatever Slurm shows besides."""
         node = a_node(name="onprem-1")

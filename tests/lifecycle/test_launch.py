@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from slurm_azure.lifecycle.effects import Ask, Create, Drop, Effect, Save
 from slurm_azure.lifecycle.launch import launch
-from slurm_azure.model import REPLACED, Failure, FailureReason, Power, RequestId, RequestKind
-from tests.support.nodes import NODE, NOW, OFFER, POOL, a_launch, a_node, a_record, a_wish, facts
+from slurm_azure.lifecycle.record import Facts
+from slurm_azure.lifecycle.sweep import sweep
+from slurm_azure.model import REPLACED, Blame, Failure, FailureReason, Power, RequestId, RequestKind, Scope
+from tests.support.nodes import NODE, NOW, OFFER, POOL, a_launch, a_node, a_record, a_vm, a_wish, facts
 
 
 def asks(effects: list[Effect]) -> list[Ask]:
@@ -21,8 +25,46 @@ def test_a_resume_request_asks_for_a_launch_without_waiting_for_slurm() -> None:
 
 def test_a_node_that_slurm_powers_up_is_launched_even_if_the_hook_was_lost() -> None:
     """Level-triggered: POWERING_UP without launch or request (a full disk, a restarted slurmctld) is served."""
-    _, effects = launch(a_record(slurm=a_node(Power.WAKING)), facts())
+    _, effects = launch(a_record(slurm=a_node(Power.WAKING)), facts(list_at=NOW))
     assert len(asks(effects)) == 1
+
+
+def test_a_node_of_which_the_journal_knows_nothing_waits_for_a_list() -> None:
+    """S29: the journal may be lost, and its VM be there; a request, which is newer than that, does not wait."""
+    waking = a_node(Power.WAKING)
+    _, effects = launch(a_record(slurm=waking), facts())
+    _, asked = launch(a_record(slurm=waking, wishes=(a_wish(),)), facts())
+    assert (effects, len(asks(asked))) == ([], 1)
+
+
+def test_a_vm_that_can_be_adopted_is_not_doubled() -> None:
+    """S29: in one round the sweep step makes it the node's launch; asked for beside that, one of the two would be forgotten."""
+    vm = a_vm(a_launch(id="lost"))
+    for wishes in ((), (a_wish(),)):
+        record, effects = launch(a_record(slurm=a_node(Power.WAKING), vms=(vm,), wishes=wishes), facts(list_at=NOW))
+        adopted, _ = sweep(record, facts(list_at=NOW))
+        assert effects == []
+        assert adopted.live is not None
+        assert adopted.live.id == "lost"
+
+
+def stopped(now: float, list_at: float | None) -> Facts:
+    """A round in which an administrator has stopped the pool."""
+    order = Failure(FailureReason.PAUSED, "stopped by root", Scope.POOL, Blame.SITE)
+    return replace(facts(now, list_at=list_at), closed={POOL: order})
+
+
+def test_no_create_call_is_sent_again_while_the_pool_is_stopped() -> None:
+    """A call that had no clear answer may have made the VM; if a list that is late enough shows none, none is to be."""
+    live = a_launch(sent_at=NOW)
+    waits, nothing = launch(a_record(live=live), stopped(NOW + 30, NOW + 20))
+    there, still_nothing = launch(a_record(live=live, vms=(a_vm(live),)), stopped(NOW + 90, NOW + 80))
+    failed, effects = launch(a_record(live=live), stopped(NOW + 90, NOW + 80))
+    assert (waits.live, nothing, there.live, still_nothing) == (live, [], live, [])
+    assert failed.live is None
+    assert not any(isinstance(effect, Create) for effect in effects)
+    assert failed.dying[0].failure is not None
+    assert failed.dying[0].failure.reason is FailureReason.PAUSED
 
 
 def test_a_second_request_for_a_node_that_has_a_launch_is_dropped() -> None:
