@@ -23,7 +23,7 @@ from slurm_azure.lifecycle.effects import (
 )
 from slurm_azure.lifecycle.park import is_reused
 from slurm_azure.model import Launch, NodeName, VmName
-from slurm_azure.slurm.scheduler import Scheduler, Tell
+from slurm_azure.slurm.scheduler import Job, Scheduler, Tell, nodes_of
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +41,9 @@ LOOK_AGAIN = 30.0
 
 STOP_AGAIN = 180.0
 """Seconds after which a VM that is to be kept, and is not stopped yet, is asked to stop once more."""
+
+HELD = "another job has got it"
+"""Why a node was not powered down that was let go of with nothing wrong with it."""
 
 Render = Callable[[Launch], str]
 
@@ -64,6 +67,20 @@ class Batch:
     def jobs(self) -> list[int]:
         """The jobs this is about, each once."""
         return sorted({job for say in self.says for job in say.jobs})
+
+
+def held_by_others(batch: Batch, jobs: Iterable[Job]) -> dict[NodeName, str]:
+    """The nodes of `batch` that a job holds which it is not about, or one that has started after all, as HELD: since they were
+    let go of Slurm may have given them away, and powering them down would end that job."""
+    about = {say.node: say.jobs for say in batch.says}
+    held: dict[NodeName, str] = {}
+    for job in jobs:
+        if job.state in ("PENDING", "COMPLETING"):
+            continue
+        for name in nodes_of(job):
+            if name in about and (job.id not in about[name] or job.state != "CONFIGURING"):
+                held[name] = HELD
+    return held
 
 
 @dataclass
@@ -287,8 +304,8 @@ class Actor:
             self.calls.start("slurm", "say", batch, lambda batch=batch: self._tell(batch))  # type: ignore[misc]
 
     def _tell(self, batch: Batch) -> dict[NodeName, str]:
-        refused: dict[NodeName, str] = {}
         names = [say.node for say in batch.says]
+        refused = held_by_others(batch, self.scheduler.jobs(names)) if batch.saying is Saying.RELEASE else {}
         for tell in TELLS[batch.saying]:
             reason = batch.reason if tell in (Tell.DOWN, Tell.DRAIN) else ""
             refused.update(self.scheduler.tell(tell, [name for name in names if name not in refused], reason))

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from slurm_azure.azure.cloud import VmPower
-from slurm_azure.daemon.act import LOOK_AGAIN, Actor, Batch, saying_key
+from slurm_azure.daemon.act import HELD, LOOK_AGAIN, Actor, Batch, saying_key
 from slurm_azure.daemon.calls import Result
 from slurm_azure.daemon.memory import Memory
 from slurm_azure.daemon.outcomes import (
@@ -163,7 +163,9 @@ class Endings:
                 self.memory.note(say.node, f"Slurm refused {batch.saying.name.lower()}: {result.value[say.node]}", now)
                 self.actor.patience.hold(saying_key(batch.saying, say.node), now + 60.0)
             launch = self.memory.world.find(say.node, say.launch.id) if say.launch is not None else None
-            if launch is not None and batch.saying is not Saying.RESUME:
+            if launch is not None and result.value.get(say.node) == HELD and launch.sent_at is not None:
+                self.memory.put(replace(launch, released_at=None, release_reason="", failure=None))  # its VM serves on
+            elif launch is not None and batch.saying is not Saying.RESUME:
                 self.memory.put(replace(launch, told_at=now))
         self.memory.changed = True
 

@@ -58,17 +58,21 @@ class World:
         node = launch.node
         if launch.live:
             self.live[node] = launch
+            self._not_dying(launch)
             return
         if node in self.live and self.live[node].id == launch.id:
             del self.live[node]
         if launch.gone_at is None:
             self.dying.setdefault(node, {})[launch.id] = launch
             return
-        self.dying.get(node, {}).pop(launch.id, None)
-        if not self.dying.get(node):
-            self.dying.pop(node, None)
+        self._not_dying(launch)
         self.last[node] = launch
         self.absent_since.pop(launch.vm_name, None)
+
+    def _not_dying(self, launch: Launch) -> None:
+        group = self.dying.get(launch.node)
+        if group is not None and group.pop(launch.id, None) is not None and not group:
+            del self.dying[launch.node]
 
     def find(self, node: NodeName, id: LaunchId) -> Launch | None:
         """An unfinished launch by its id."""

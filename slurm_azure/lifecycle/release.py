@@ -152,6 +152,8 @@ def _push(record: NodeRecord, launch: Launch, facts: Facts, effects: list[Effect
             return launch
     if untold(launch):
         launch = _tell(record, launch, facts, effects)
+        if untold(launch) and _nothing_is_wrong(launch):
+            return launch  # Slurm first: by now another job may have the node, which then keeps its VM
     vm = record.vm_of(launch)
     if _console_is_wanted(launch, vm is not None, facts):
         effects.append(ReadConsole(launch))
@@ -173,6 +175,10 @@ def _push(record: NodeRecord, launch: Launch, facts: Facts, effects: list[Effect
 def untold(launch: Launch) -> bool:
     """Whether Slurm has still to be told of the launch's end."""
     return launch.told_at is None and (launch.failure is not None or launch.release_reason == CANCELLED)
+
+
+def _nothing_is_wrong(launch: Launch) -> bool:
+    return launch.failure is None or launch.failure.reason is FailureReason.JOB
 
 
 def _console_is_wanted(launch: Launch, listed: bool, facts: Facts) -> bool:
