@@ -130,7 +130,8 @@ class _Desk:
 
 
 def _too_late(seconds: float) -> Failure:
-    detail = f"asked for {seconds:.0f} s ago, and not made yet (growth limit, budgets, or a daemon that was away): no time to boot"
+    why = "growth limit, budgets, or a daemon that was away"
+    detail = f"asked for {seconds:.0f} s ago, and not made yet ({why}): no time is left to boot"
     return Failure(FailureReason.BUDGET, detail, Scope.LAUNCH, Blame.SITE)
 
 

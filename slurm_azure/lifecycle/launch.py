@@ -8,6 +8,7 @@ from slurm_azure.lifecycle.closing import is_stopped
 from slurm_azure.lifecycle.effects import Ask, Create, Drop, Effect, Note, Save
 from slurm_azure.lifecycle.park import reusable
 from slurm_azure.lifecycle.record import Facts, NodeRecord
+from slurm_azure.lifecycle.release import untold
 from slurm_azure.lifecycle.retry import fail
 from slurm_azure.lifecycle.sweep import is_adoptable
 from slurm_azure.model import REPLACED, Launch, Power, RequestKind, Scope, Wish
@@ -26,8 +27,8 @@ def launch(record: NodeRecord, facts: Facts) -> tuple[NodeRecord, list[Effect]]:
         if live.accepted_at is None:
             record = _ask_again(record, live, facts, effects)
         return record, effects
-    if any(dying.failure is not None and dying.told_at is None for dying in record.dying):
-        return record, effects  # Slurm must know of the failure first, else one wake-up would be served twice
+    if any(untold(dying) for dying in record.dying) or _may_be_over(record, wish, facts):
+        return record, effects  # Slurm must know of the end first, else one wake-up would be served twice
     if any(is_adoptable(record, vm) for vm in record.vms):
         return record, effects  # the sweep step makes it the node's launch: after a lost journal it may be booting, or serve
     if record.pool is None or not _wanted(record, wish, facts):
@@ -53,6 +54,20 @@ def _ask_again(record: NodeRecord, live: Launch, facts: Facts, effects: list[Eff
     if sent is None or seen is None or record.vm_of(live) is not None or seen - sent <= facts.policy.list_lag:
         return record
     return fail(record, replace(closed, scope=Scope.LAUNCH), facts, effects, final=True)
+
+
+def _may_be_over(record: NodeRecord, wish: Wish | None, facts: Facts) -> bool:
+    """Whether a wish may be for the wake-up that Slurm was told is over, and has not been seen since: its hook ran before
+    (after a failover slurmctld may run it twice)."""
+    told_at = None if wish is None else _told_since(record, wish)
+    return told_at is not None and (record.slurm is None or facts.slurm_at is None or facts.slurm_at <= told_at)
+
+
+def _told_since(record: NodeRecord, wish: Wish) -> float | None:
+    """When Slurm was told that the node's last wake-up is over, if the hook of `wish` had run before."""
+    known = (launch for launch in (*record.dying, record.last) if launch is not None and launch.release_reason != REPLACED)
+    told = max((launch.told_at for launch in known if launch.told_at is not None), default=None)
+    return told if told is not None and wish.at <= told else None
 
 
 def _for_jobs_of(wish: Wish, live: Launch, effects: list[Effect]) -> Launch:
@@ -100,9 +115,12 @@ def _wanted(record: NodeRecord, wish: Wish | None, facts: Facts) -> bool:
 
 
 def _stale(record: NodeRecord, wish: Wish, facts: Facts) -> bool:
-    """A resume that waited longer than a node may take to join, for a node that Slurm does not wake any more."""
+    """A resume that waited longer than a node may take to join, or that Slurm was told is over since, for a node that Slurm
+    does not wake any more."""
     if record.pool is None:
         return True
     slurm = record.slurm
+    if slurm is not None and _told_since(record, wish) is not None and (slurm.power is not Power.WAKING or slurm.down):
+        return True
     off = slurm is not None and slurm.power in (Power.OFF, Power.STOPPING)
     return off and facts.now - wish.at > record.pool.resume_timeout

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from slurm_azure.lifecycle.closing import is_shelved
+from slurm_azure.lifecycle.closing import is_shelved, only_by_breaker, shelf_reason
 from slurm_azure.lifecycle.effects import Delete, Effect, Note, Save, Say, Saying
 from slurm_azure.lifecycle.park import nothing_moves
 from slurm_azure.lifecycle.record import Facts, NodeRecord
@@ -86,7 +86,8 @@ def _heal(record: NodeRecord, facts: Facts, effects: list[Effect]) -> None:
         return
     if not (is_held(slurm) and slurm.power is Power.OFF):
         return
-    if record.pool.name in facts.closed:
+    closed = facts.closed.get(record.pool.name)
+    if closed is not None and not only_by_breaker(closed):
         return  # it would be asked for at once, for nothing
     last = record.last
     since = max((at for at in (last and last.told_at, last and last.gone_at) if at), default=0.0)
@@ -95,6 +96,8 @@ def _heal(record: NodeRecord, facts: Facts, effects: list[Effect]) -> None:
             Say(record.node, Saying.RESUME, ""),
             Note(record.node, f"back in service; it was down for: {slurm.reason}"),
         ]
+        if closed is not None:  # a canary can be any idle node; were all of them down, none would ever open the pool again
+            effects.append(Say(record.node, Saying.SHELVE, shelf_reason(closed)))
 
 
 def _give_up_bare(record: NodeRecord, facts: Facts, effects: list[Effect]) -> None:

@@ -86,7 +86,7 @@ def test_what_waits_keeps_its_wish() -> None:
 
 
 def test_who_has_waited_too_long_to_boot_in_time_is_refused() -> None:
-    """Behind a growth limit, or while the daemon was away: its VM would be paid for, be late, and count as a boot that failed."""
+    """Behind a growth limit, or while the daemon was away: its VM would be late, and count as a boot that failed."""
     pool = a_pool(caps=Caps(booting=1))
     assert decided([ask("az-1", at=NOW - 400), ask("az-2", at=NOW - 430)], facts_of(pool)) == [
         ("az-2", "budget"),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from slurm_azure.lifecycle.effects import Ask, Drop, Effect, Learn, Lesson
+from slurm_azure.lifecycle.budget import count
+from slurm_azure.lifecycle.decide import Cluster, decide
+from slurm_azure.lifecycle.effects import Ask, Drop, Effect, Learn, Lesson, Say, Saying
 from slurm_azure.lifecycle.launch import launch
 from slurm_azure.lifecycle.learn import learn
 from slurm_azure.lifecycle.record import NodeRecord, Site
 from slurm_azure.lifecycle.release import CANCELLED
-from slurm_azure.model import Blame, Failure, FailureReason, NodeName, Power
+from slurm_azure.model import Blame, Breaker, Failure, FailureReason, NodeName, Power, SlurmNode
 from tests.support.nodes import NOW, POOL, a_launch, a_node, a_record, a_wish, facts
 
 REFUSED = Failure(FailureReason.QUOTA, "QuotaExceeded: no")
@@ -71,3 +73,20 @@ def test_a_breaker_counts_no_boot_of_a_vm_that_azure_never_made() -> None:
         made = replace(failed, accepted_at=NOW)
         site, _ = learn([Learn(made, Lesson.LOST)] * 10, Site(), facts().policy, NOW)
         assert site.breakers[POOL].opened_at == NOW
+
+
+def test_a_pool_whose_nodes_have_all_failed_gets_a_canary_all_the_same() -> None:
+    """Its breaker has closed it, and every node is held down: they come back from that, and are shelved; then one is woken."""
+    site = Site(breakers={POOL: Breaker(POOL, 5, "az-1: mounts", NOW - 700, NOW - 1)})
+    here, pool_of = facts(NOW, slurm_at=NOW - 1, list_at=NOW - 1), {NodeName("az-1"): POOL}
+    census = count((), here.policy, site, NOW)
+    down = a_node(Power.OFF, "az-1", "slurm-azure: boot: mounts", down=True)
+    last = replace(TOLD, told_at=NOW - 500, gone_at=NOW - 450)
+
+    def says(node: SlurmNode, *records: NodeRecord) -> list[Saying]:
+        effects = decide(records, site, here, census, Cluster({node.name: node}, pool_of)).effects
+        return [effect.saying for effect in effects if isinstance(effect, Say)]
+
+    assert says(down, a_record(slurm=down, last=last)) == [Saying.RESUME, Saying.SHELVE]
+    shelved = a_node(Power.OFF, "az-1", "slurm-azure: closed: until a node has joined", "DRAIN")
+    assert Saying.WAKE in says(shelved)
