@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
@@ -22,6 +22,7 @@ from slurm_azure.lifecycle.effects import (
     Saying,
 )
 from slurm_azure.lifecycle.park import is_reused
+from slurm_azure.lifecycle.release import is_administrators
 from slurm_azure.model import Launch, NodeName, VmName
 from slurm_azure.slurm.scheduler import Job, Scheduler, Tell, nodes_of
 
@@ -303,9 +304,17 @@ class Actor:
             batch = Batch(saying, reason, delay, tuple(group))
             self.calls.start("slurm", "say", batch, lambda batch=batch: self._tell(batch))  # type: ignore[misc]
 
+    def _set_aside(self, names: Sequence[NodeName]) -> dict[NodeName, str]:
+        """Nodes that an administrator has drained or set down since Slurm was last looked at, which may be 15 s ago: what they
+        were told now would take the administrator's reason from them, or the drain itself."""
+        seen = self.scheduler.nodes(names)
+        return {name: f"set aside by hand: {node.reason}" for name, node in seen.items() if is_administrators(node)}
+
     def _tell(self, batch: Batch) -> dict[NodeName, str]:
         names = [say.node for say in batch.says]
-        refused = held_by_others(batch, self.scheduler.jobs(names)) if batch.saying is Saying.RELEASE else {}
+        refused = {} if batch.saying is Saying.WAKE else self._set_aside(names)
+        if batch.saying is Saying.RELEASE:
+            refused.update(held_by_others(batch, self.scheduler.jobs(names)))
         for tell in TELLS[batch.saying]:
             reason = batch.reason if tell in (Tell.DOWN, Tell.DRAIN) else ""
             refused.update(self.scheduler.tell(tell, [name for name in names if name not in refused], reason))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from slurm_azure.azure.cloud import VmOrder
+from slurm_azure.daemon.orders import Order, OrderKind, give
 from slurm_azure.errors import CreateRefused
 from slurm_azure.model import NodeName, Power
 from slurm_azure.slurm.scheduler import Tell
@@ -38,6 +39,18 @@ def test_what_was_told_is_told_again_only_after_another_look(daemon: Daemon) -> 
         daemon.parts.loop.memory.changed = True
         daemon.settle()
     assert told(daemon, Tell.IDLE) == 1
+
+
+def test_what_an_administrator_has_just_set_aside_is_left_alone(tmp_path: Path) -> None:
+    """Invariant 5: drained by hand after the last look at Slurm, and in that moment the site is paused: the reason stays."""
+    daemon = Daemon(tmp_path, a_config("az-[1-3]"))
+    daemon.settle(1)
+    daemon.slurm.states[NODE] = a_node(Power.OFF, NODE, "disk looks odd", "DRAIN")
+    give(tmp_path / "orders", Order(OrderKind.PAUSE, daemon.now, "root"), 1)
+    daemon.settle(2)
+    daemon.parts.close()
+    told_of = {name for tell, names, _ in daemon.slurm.told if tell is Tell.DRAIN for name in names}
+    assert told_of == {"az-2", "az-3"}
 
 
 def test_a_refusal_holds_back_what_was_refused_and_nothing_else(daemon: Daemon) -> None:
