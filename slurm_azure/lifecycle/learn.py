@@ -15,19 +15,24 @@ ONE_INCIDENT = 60.0
 """Seconds within which a job's further lost nodes count as one trouble: they come from the same wake-up."""
 
 
+TROUBLE_COUNTS = 86400.0
+"""Seconds after which a job's last trouble counts no more: its next one is a first one."""
+
+
 def learn(lessons: Iterable[Learn], site: Site, policy: Policy, now: float) -> tuple[Site, list[Effect]]:
     """The site as it is after these lessons, and what has to be kept of it."""
     effects: list[Effect] = []
+    lost: dict[int, None] = {}
     for one in lessons:
         if one.lesson in (Lesson.FAILED, Lesson.LOST):
             site = _failed(one.launch, site, policy, now, effects)
             if one.lesson is Lesson.LOST and one.launch.joined_at is None:
-                site = troubled(one.launch.jobs, site, now, effects)
+                lost.update(dict.fromkeys(one.launch.jobs))
         elif one.lesson is Lesson.PROVISIONED:
             site = _provisioned(one.launch, site, effects)
         else:
             site = _joined(one.launch, site, effects)
-    return site, effects
+    return troubled(lost, site, now, effects), effects
 
 
 def _failed(launch: Launch, site: Site, policy: Policy, now: float, effects: list[Effect]) -> Site:
@@ -66,11 +71,16 @@ def _keep(site: Site, before: Breaker, after: Breaker, effects: list[Effect]) ->
 
 def troubled(jobs: Iterable[int], site: Site, now: float, effects: list[Effect]) -> Site:
     """Count one trouble more for each of `jobs`."""
-    troubles = dict(site.troubles)
+    counted: dict[int, JobTrouble] = {}
     for job in jobs:
-        known = troubles.get(job)
+        known = counted.get(job) or site.troubles.get(job)
         if known is not None and now - known.at < ONE_INCIDENT:
             continue
-        troubles[job] = JobTrouble(job, 1 if known is None else known.failures + 1, now)
-        effects.append(SaveTrouble(troubles[job]))
-    return replace(site, troubles=troubles)
+        counted[job] = JobTrouble(job, 1 if known is None else known.failures + 1, now)
+        effects.append(SaveTrouble(counted[job]))
+    return replace(site, troubles={**_lasting(site, now), **counted}) if counted else site
+
+
+def _lasting(site: Site, now: float) -> dict[int, JobTrouble]:
+    """The troubles that may still hold a job back: there is one for each job that ever lost a node."""
+    return {job: one for job, one in site.troubles.items() if now - one.at < TROUBLE_COUNTS}

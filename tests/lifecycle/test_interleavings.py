@@ -8,10 +8,10 @@ from slurm_azure.lifecycle.budget import count
 from slurm_azure.lifecycle.decide import Cluster, decide
 from slurm_azure.lifecycle.effects import Ask, Drop, Effect, Learn, Lesson, Say, Saying
 from slurm_azure.lifecycle.launch import launch
-from slurm_azure.lifecycle.learn import learn
+from slurm_azure.lifecycle.learn import TROUBLE_COUNTS, learn, troubled
 from slurm_azure.lifecycle.record import NodeRecord, Site
 from slurm_azure.lifecycle.release import CANCELLED
-from slurm_azure.model import Blame, Breaker, Failure, FailureReason, NodeName, Power, SlurmNode
+from slurm_azure.model import Blame, Breaker, Failure, FailureReason, JobTrouble, NodeName, Power, SlurmNode
 from tests.support.nodes import NOW, POOL, a_launch, a_node, a_record, a_wish, facts
 
 REFUSED = Failure(FailureReason.QUOTA, "QuotaExceeded: no")
@@ -73,6 +73,13 @@ def test_a_breaker_counts_no_boot_of_a_vm_that_azure_never_made() -> None:
         made = replace(failed, accepted_at=NOW)
         site, _ = learn([Learn(made, Lesson.LOST)] * 10, Site(), facts().policy, NOW)
         assert site.breakers[POOL].opened_at == NOW
+
+
+def test_troubles_of_jobs_that_are_long_over_are_forgotten() -> None:
+    """One for each job that ever lost a node would fill the memory of a daemon that runs for years."""
+    old, new = JobTrouble(1, 3, NOW - TROUBLE_COUNTS), JobTrouble(2, 1, NOW - 60)
+    site = troubled([3], Site(troubles={1: old, 2: new}), NOW, [])
+    assert list(site.troubles) == [2, 3]
 
 
 def test_a_pool_whose_nodes_have_all_failed_gets_a_canary_all_the_same() -> None:
