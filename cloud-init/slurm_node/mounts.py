@@ -42,6 +42,8 @@ def mount_share(mount: Mount, patience: Patience) -> None:
             return
         passing = code == TIMED_OUT or (code != 0 and _PASSING.search(output) is not None)
         if not passing or not patience.pause(PAUSE):
+            if code == TIMED_OUT:  # of the last of several: what counts is how long the server has said nothing in all
+                output = f"no answer for {patience.spent():.0f} s: is the NFS server up, and may this subnet reach it?"
             cause = output or ("mount said yes, but nothing is mounted" if code == 0 else f"mount ended with code {code}")
             raise StepFailed(f"{mount.source} on {mount.path}: {cause}")
 

@@ -15,7 +15,12 @@ class Patience:
         self, seconds: float, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
     ) -> None:
         self._clock, self._sleep = clock, sleep
-        self._end = clock() + seconds
+        self._begin = clock()
+        self._end = self._begin + seconds
+
+    def spent(self) -> float:
+        """Seconds since it began."""
+        return self._clock() - self._begin
 
     def left(self) -> float:
         """Seconds left, never below 0."""

@@ -67,6 +67,19 @@ def test_what_may_pass_is_tried_again(mount_says: Path, tmp_path: Path, word: st
     assert len((tmp_path / "calls").read_text(encoding="ascii").splitlines()) == 5
 
 
+def test_a_silent_server_is_called_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is told is how long nothing was heard in all, not how little was left for the last try."""
+    program = tmp_path / "mount"
+    program.write_text("#!/bin/sh\nexec sleep 30\n", encoding="ascii")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    clock = Clock()
+    patience = clock.patience(90)
+    clock.now += 89
+    with pytest.raises(StepFailed, match=r"no answer for 89 s: is the NFS server up"):
+        mount_share(a_mount(tmp_path / "x"), patience)
+
+
 def test_yes_is_not_believed(mount_says: Path, tmp_path: Path) -> None:
     """A mount command that says yes while nothing is mounted is a failure."""
     mount_says.write_text("0 \n", encoding="ascii")
