@@ -3,6 +3,7 @@
     SlurmAzureError
     ├── UsageError                 the command line asks for something that cannot be           exit 2
     ├── ConfigError                slurm-azure.yaml has mistakes (all of them, one a line)      exit 78
+    │   └── ConfigForbidden        ... names a file that this user may not read                 exit 77
     ├── HostlistError              a text is not a hostlist as Slurm writes them                exit 2
     ├── JournalError               the journal cannot be opened, is too new or is damaged       exit 74
     ├── RenderError                a template in cloud-init/ cannot be rendered                 exit 78
@@ -46,6 +47,12 @@ class ConfigError(SlurmAzureError):
         self.file = file
         self.mistakes = tuple(mistakes)
         super().__init__("\n".join(f"{file}: {mistake}" for mistake in self.mistakes))
+
+
+class ConfigForbidden(ConfigError):
+    """A file that the configuration names is there, and this user may not read it."""
+
+    exit_code = 77
 
 
 class HostlistError(SlurmAzureError):

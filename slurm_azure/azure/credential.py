@@ -30,7 +30,7 @@ from msal.exceptions import MsalServiceError  # type: ignore[import-untyped]  # 
 
 from slurm_azure.azure.failures import one_line
 from slurm_azure.config import Azure
-from slurm_azure.errors import CloudUnreachable, ConfigError, CredentialRefused
+from slurm_azure.errors import CloudUnreachable, ConfigError, ConfigForbidden, CredentialRefused
 
 _MICROSOFT_AUTHORITIES = frozenset(
     {
@@ -219,6 +219,10 @@ def read_private(file: str) -> bytes:
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
+        if isinstance(error, PermissionError):
+            raise ConfigForbidden(
+                file, ["cannot be read by this user: run this as SlurmUser or root, or give SlurmUser the file"]
+            ) from None
         raise ConfigError(file, [f"cannot be read: {error.strerror}"]) from None
     with open(descriptor, "rb") as opened:
         state = os.fstat(descriptor)  # of what was opened, not of what the name means by now

@@ -43,8 +43,10 @@ def explain(error: Exception) -> int:
         return error.exit_code
     if isinstance(error, OSError) and error.strerror:
         where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, (str, bytes, os.PathLike)) else ""
-        _say(f"{where}{error.strerror}")
-        return PERMISSION if isinstance(error, PermissionError) else INPUT_OUTPUT
+        refused = isinstance(error, PermissionError)
+        remedy = "; run this as root or as SlurmUser" if refused and os.geteuid() != 0 else ""
+        _say(f"{where}{error.strerror}{remedy}")
+        return PERMISSION if refused else INPUT_OUTPUT
     _say(f"unexpected {type(error).__name__}: {' '.join(str(error).split())} (this is a bug; -v shows where)")
     return BUG
 

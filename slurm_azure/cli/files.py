@@ -79,9 +79,12 @@ def _hook(about: str, file: Path, spool: Path) -> Finding:
         return fail(about, f"{file} cannot be executed", f"chmod 755 {file}")
     if stat.S_IMODE(file.stat().st_mode) & 0o022:
         return warn(about, f"{file} can be changed by others than its owner", f"chmod go-w {file}")
-    if not spool.is_dir():
+    try:
+        owner = spool.stat()
+    except PermissionError:
+        return warn(about, f"was not run: {spool.parent} is not for this user", "run this as root")
+    except OSError:
         return warn(about, "was not run: there is no spool yet", "start slurm-azured once, as SlurmUser")
-    owner = spool.stat()
     if os.geteuid() not in (0, owner.st_uid):
         return warn(about, "was not run: it works for SlurmUser, and you are neither that nor root", "run this as root")
     try:

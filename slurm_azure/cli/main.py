@@ -102,3 +102,4 @@ def _add_globals(parser: argparse.ArgumentParser, is_command: bool) -> None:
 def _start_logging(verbose: bool) -> None:
     level = logging.DEBUG if verbose else logging.WARNING
     logging.basicConfig(level=level, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s", force=True)
+    logging.getLogger("azure").setLevel(logging.NOTSET if verbose else logging.CRITICAL)  # the error says it, in one line

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from slurm_azure.azure.credential import SharedCredential, make_credential, read_private
 from slurm_azure.config import Azure
-from slurm_azure.errors import CloudUnreachable, ConfigError, CredentialRefused, SlurmAzureError
+from slurm_azure.errors import CloudUnreachable, ConfigError, ConfigForbidden, CredentialRefused, SlurmAzureError
 from tests.support.configs import SUBNET, SUBSCRIPTION
 from tests.support.scripted_arm import TENANT, Answer, ScriptedArm, scripted_arm
 
@@ -84,6 +84,17 @@ class TestFiles:
         """A file that is not there is named."""
         with pytest.raises(ConfigError, match="nowhere: cannot be read: No such file"):
             read_private(str(tmp_path / "nowhere"))
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become another user")
+    def test_file_of_another_user(self, tmp_path: Path) -> None:
+        """Who may not read it is told so: the configuration is well."""
+        file = str(a_secret(tmp_path, "x", 0o600))
+        os.seteuid(1)
+        try:
+            with pytest.raises(ConfigForbidden, match="cannot be read by this user"):
+                read_private(file)
+        finally:
+            os.seteuid(0)
 
     def test_pipe_does_not_hang(self, tmp_path: Path) -> None:
         """Something that is no file is refused at once, and not waited for."""

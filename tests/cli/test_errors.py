@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from slurm_azure.cli.errors import guard
 from slurm_azure.errors import (
     ConfigError,
+    ConfigForbidden,
     CredentialRefused,
     JournalError,
     PreflightError,
@@ -16,6 +18,8 @@ from slurm_azure.errors import (
     SchedulerUnreachable,
     UsageError,
 )
+
+AS_WHOM = "" if os.geteuid() == 0 else "; run this as root or as SlurmUser"
 
 
 def raising(error: BaseException) -> Callable[[], int]:
@@ -36,12 +40,13 @@ def raising(error: BaseException) -> Callable[[], int]:
             78,
             "slurm-azure: f.yaml: line 1: a\nslurm-azure: f.yaml: line 2: b\n",
         ),
+        (ConfigForbidden("/etc/x", ["not for this user"]), 77, "slurm-azure: /etc/x: not for this user\n"),
         (RenderError("t"), 78, "slurm-azure: t\n"),
         (JournalError("j"), 74, "slurm-azure: j\n"),
         (PreflightError("p"), 69, "slurm-azure: p\n"),
         (SchedulerUnreachable("s"), 69, "slurm-azure: s\n"),
         (CredentialRefused("c"), 77, "slurm-azure: c\n"),
-        (PermissionError(13, "Permission denied", "/etc/x"), 77, "slurm-azure: /etc/x: Permission denied\n"),
+        (PermissionError(13, "Permission denied", "/etc/x"), 77, f"slurm-azure: /etc/x: Permission denied{AS_WHOM}\n"),
         (OSError(28, "No space left on device", "/etc/x"), 74, "slurm-azure: /etc/x: No space left on device\n"),
         (KeyboardInterrupt(), 130, ""),
         (

@@ -136,6 +136,24 @@ def test_hooks_are_not_run_where_they_would_make_the_spool(tmp_path: Path) -> No
     assert not (tmp_path / "spool").exists()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become another user")
+def test_a_state_folder_that_is_closed_to_this_user(tmp_path: Path) -> None:
+    """`check` by a mere user goes on, and says what it could not try."""
+    state, folder = tmp_path / "state", hooks(tmp_path / "hooks")
+    (state / "spool").mkdir(parents=True)
+    state.chmod(0o700)
+    for path in (tmp_path, *tmp_path.parents[:2]):  # the way there is open to all
+        path.chmod(path.stat().st_mode | 0o011)
+    os.seteuid(1)
+    try:
+        found = list(check_hooks(folder, state / "spool"))
+    finally:
+        os.seteuid(0)
+    assert {(one.level, one.text, one.remedy) for one in found} == {
+        (Level.WARN, f"was not run: {state} is not for this user", "run this as root")
+    }
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to run hooks as another user")
 def test_hooks_run_as_the_spools_owner() -> None:
     """Root may write anywhere; what counts is whether SlurmUser may."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -90,6 +91,13 @@ def test_a_command_loads_only_what_it_needs() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(("flags", "heard"), [([], False), (["-v"], True)])
+def test_the_sdk_does_not_speak_for_us(site: Site, flags: list[str], heard: bool) -> None:
+    """Its warnings come in many lines, and say what our one error says; with -v they are shown."""
+    site.run("version", *flags)
+    assert logging.getLogger("azure.identity").isEnabledFor(logging.WARNING) is heard
 
 
 def test_a_reader_that_leaves_is_no_error(site: Site) -> None:
