@@ -89,7 +89,10 @@ def paragraphs(seen: Obstacles, now: float) -> list[str]:
         rows = [(one.pool, one.failures, _state(one), _next(one, now), one.detail) for one in seen.breakers]
         parts.append("Boots that failed in a row:\n" + table(header, rows))
     if seen.budgets:
-        limits = [(one.level, one.name, one.kind, one.used, one.limit, _share(one)) for one in seen.budgets]
+        limits = [
+            (one.level, one.name, one.kind, _amount(one, one.used), _amount(one, one.limit), _share(one))
+            for one in seen.budgets
+        ]
         parts.append("Budgets:\n" + table(["OF", "NAME", "WHAT", "USED", "LIMIT", "SHARE"], limits))
     return parts
 
@@ -99,13 +102,18 @@ def _end(until: float | None) -> str:
 
 
 def _state(breaker: Breaker) -> str:
-    return "open" if is_open(breaker) else "closed"
+    return "open" if is_open(breaker) else ""
 
 
 def _next(breaker: Breaker, now: float) -> str:
     if breaker.canary is not None:
         return f"{breaker.canary} boots"
     return "" if breaker.probe_at is None else f"in {span(max(0.0, breaker.probe_at - now))}"
+
+
+def _amount(view: BudgetView, value: float) -> float:
+    """Money with cents; nodes, cores and VMs are whole."""
+    return float(value) if view.kind.startswith("cost_") else int(value)
 
 
 def _share(view: BudgetView) -> str:

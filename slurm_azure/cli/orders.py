@@ -13,8 +13,8 @@ from pathlib import Path
 from slurm_azure.cli.context import Context
 from slurm_azure.cli.nodes import nearest
 from slurm_azure.config import DEFAULT_RUN
-from slurm_azure.daemon.orders import FOLDER, Order, give, pauses_after
-from slurm_azure.errors import ConfigError, UsageError
+from slurm_azure.daemon.orders import FOLDER, Order, give, given, pauses_after
+from slurm_azure.errors import ConfigError, JournalError, UsageError
 from slurm_azure.intake import wake
 from slurm_azure.model import Launch, Pause, PoolName
 
@@ -79,8 +79,12 @@ def one_line(text: str) -> str:
 
 def hand_over(order: Order, run_folder: Path, context: Context) -> Given:
     """Make the order durable, wake the daemon, and wait a little until it has taken it in. Raises JournalError, OSError."""
+    folder = context.state / FOLDER
+    if not folder.exists():
+        raise JournalError(f"{folder}: not there; has slurm-azured run on this machine (--state names another folder)?")
     before, launches, _ = _look(context)  # first: a daemon too old for orders would not take it in
-    id = give(context.state / FOLDER, order, time.time_ns())
+    before = with_waiting(context, before)
+    id = give(folder, order, time.time_ns())
     if not wake(str(run_folder / "wake")):
         after = pauses_after({pause.pool: pause for pause in before}, [order])
         return Given("slurm-azured does not run: this counts from its start", before, list(after.values()), launches)
@@ -101,6 +105,11 @@ def _look(context: Context, id: str = "") -> tuple[list[Pause], list[Launch], bo
         return [], [], False
     with context.journal() as journal:
         return journal.pauses(), journal.unfinished(), journal.order_taken_at(id) is not None
+
+
+def with_waiting(context: Context, pauses: Sequence[Pause]) -> list[Pause]:
+    """`pauses`, and what orders that wait for the daemon make of them."""
+    return list(pauses_after({pause.pool: pause for pause in pauses}, given(context.state / FOLDER)).values())
 
 
 def in_force(pauses: Sequence[Pause], now: float) -> list[Pause]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import http.client
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from slurm_azure.azure.catalog import Catalog
@@ -19,6 +19,7 @@ from slurm_azure.cli.table import table
 from slurm_azure.config import Config
 from slurm_azure.daemon.assemble import cores_of, price_of
 from slurm_azure.daemon.memory import load_site
+from slurm_azure.daemon.orders import FOLDER, given, pauses_after
 from slurm_azure.daemon.settings import make_settings
 from slurm_azure.errors import SchedulerError
 from slurm_azure.hostlist import fold
@@ -29,11 +30,12 @@ from slurm_azure.web.state import NodeState
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The overview, and how those stand who were asked; `answers` None = not asked."""
+    """The overview, how many orders wait for the daemon, and how those stand who were asked; `answers` None = not asked."""
 
     cluster: str
     at: float
     overview: Overview
+    orders: int
     obstacles: Obstacles
     daemon_answers: bool | None
     daemon: str
@@ -60,17 +62,19 @@ def _look(context: Context) -> Report:
     config, now = context.config(), context.clock()
     pool_of = config.pool_of()
     patience = max(part.resume_timeout for part in config.partitions.values())
+    orders = given(context.state / FOLDER)
     with context.journal() as journal:
         found: dict[str, Launch] = {one.id: one for one in journal.last_of_each_node()}
         found |= {one.id: one for one in journal.launches(since=now - RECENT - patience)}
         wishes, site = journal.wishes(), load_site(journal, now)
+    site = replace(site, pauses=pauses_after(site.pauses, orders))
     slurm, slurm_says = _ask_slurm(context, config, [NodeName(name) for name in pool_of])
     answers, daemon_says = _ask_daemon(config.metrics.listen)
     seen = overview(pool_of, found.values(), wishes, _spooled(context), slurm, now)
     catalog = Catalog.load()
     policy = make_settings(config, lambda launch: "", price_of(config, catalog), cores_of(catalog)).policy
     in_the_way = obstacles(policy, site, [launch for launch in found.values() if launch.gone_at is None], now)
-    return Report(config.cluster, now, seen, in_the_way, answers, daemon_says, slurm is not None, slurm_says)
+    return Report(config.cluster, now, seen, len(orders), in_the_way, answers, daemon_says, slurm is not None, slurm_says)
 
 
 def _ask_slurm(context: Context, config: Config, names: Sequence[NodeName]) -> tuple[Mapping[NodeName, SlurmNode] | None, str]:
@@ -111,6 +115,7 @@ def _document(report: Report) -> dict[str, Any]:
         "daemon": {"answers": report.daemon_answers, "says": report.daemon},
         "slurm": {"answers": report.slurm_answers, "says": report.slurm},
         "spool": seen.spool,
+        "orders": report.orders,
         "pools": [_pool_document(pool) for pool in seen.pools],
         "pending": [
             {
@@ -165,6 +170,8 @@ def _paragraphs(report: Report) -> list[str]:
     head = [f"cluster {report.cluster}, {clock(now)}", f"daemon: {report.daemon}", f"Slurm: {report.slurm}"]
     if seen.spool:
         head.append(f"spool: {seen.spool} requests that the daemon has not taken in")
+    if report.orders:
+        head.append(f"orders: {report.orders} that the daemon has not taken in; what is shown is as they will have it")
     parts = ["\n".join(head), _pool_table(seen.pools, report.obstacles.spent), *obstacles_paragraphs(report.obstacles, now)]
     if report.slurm_answers:
         parts.append("As Slurm sees them:\n" + _slurm_table(seen.pools))

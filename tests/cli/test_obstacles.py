@@ -63,6 +63,7 @@ def test_a_budget_that_is_used_up_has_no_end() -> None:
     view = seen(a_launch(accepted_at=NOW), caps=Caps(nodes=1))
     closed = the_closed(view)
     assert (closed.failure.reason, closed.until) == (FailureReason.BUDGET, None)
+    assert paragraphs(view, NOW)[-1].splitlines()[-1].split() == ["pool", "hb", "nodes", "1", "1", "100%"]
     (limit,) = view.budgets
     assert (limit.used, limit.limit) == (1, 1)
 
@@ -81,7 +82,7 @@ def test_a_breaker_that_only_counts_closes_nothing() -> None:
     """Two failed boots are shown, and nodes are made all the same; a breaker at rest is not shown."""
     view = seen(breakers={POOL: Breaker(POOL, 2, "az-3: no key")})
     assert view.closed == []
-    assert "closed" in paragraphs(view, NOW)[0]
+    assert paragraphs(view, NOW)[0].splitlines()[-1].split() == ["hb", "2", "-", "-", "az-3:", "no", "key"]
     assert seen(breakers={POOL: Breaker(POOL)}).breakers == []
 
 

@@ -114,6 +114,28 @@ def test_without_a_daemon_the_order_waits(desk: Desk) -> None:
     assert desk.given() == [Order(OrderKind.PAUSE, NOW, "ann", reason="budget")]
 
 
+def test_without_a_daemon_what_waits_is_seen(desk: Desk) -> None:
+    """A pause that waits for the daemon is shown by `status`, and is what `resume-service` takes back."""
+    desk.site.journal()
+    desk.run("pause", "--reason", "filer moves")
+    shown = desk.site.run("status").out
+    assert "orders: 1 that the daemon has not taken in" in shown
+    assert "filer moves" in shown
+    assert json.loads(desk.site.run("status", "--json").out)["orders"] == 1
+    assert desk.run("resume-service").startswith("the site is in service again (slurm-azured does not run")
+    assert desk.run("resume-service").startswith("the site was not paused (slurm-azured does not run")
+    assert "filer moves" not in desk.site.run("status").out
+
+
+def test_what_is_no_order_is_only_passed_over(desk: Desk) -> None:
+    """Whoever only looks neither fails at a damaged order nor moves it: that is the daemon's to do."""
+    desk.site.journal()
+    damaged = desk.orders.folder / "1-a.order"
+    damaged.write_text("{")
+    assert "orders:" not in desk.site.run("status").out
+    assert damaged.exists()
+
+
 def test_a_daemon_that_does_not_take_it_in(desk: Desk) -> None:
     """After some seconds the command goes, and says that the order stands."""
     desk.start_daemon(works=False)
@@ -198,4 +220,4 @@ def test_a_folder_that_cannot_be_written(site: Site, tmp_path: Path) -> None:
     """Where the daemon was never set up: one line, exit 74."""
     ran = site.run("pause")
     assert (ran.code, ran.err.count("\n")) == (74, 1)
-    assert "No such file or directory" in ran.err
+    assert "orders: not there; has slurm-azured run on this machine" in ran.err

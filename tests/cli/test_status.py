@@ -101,7 +101,7 @@ def test_what_stands_in_the_way(site: Site) -> None:
     assert any(line.split()[1:5] == ["Standard_F2s_v2/spot", "quota", "2", "2h00m"] for line in out.splitlines())
     assert "long over" not in out
     assert any(line.split()[:5] == ["hb", "5", "open", "in", "2h00m"] for line in out.splitlines())
-    assert any(line.split() == ["pool", "hb", "nodes", "3.00", "4.00", "75%"] for line in out.splitlines())
+    assert any(line.split() == ["pool", "hb", "nodes", "3", "4", "75%"] for line in out.splitlines())
     document = json.loads(site.run("status", "--json").out)
     assert [(one["pool"], one["by"], one["reason"]) for one in document["pauses"]] == [("hb", "ann", "network work")]
     (closed,) = document["closed"]
