@@ -36,6 +36,9 @@ def find_doubts(config: Config, catalog: Catalog, traits: Traits) -> tuple[Doubt
         doubts += _check_hardware(f"pools.{name}", pool, catalog)
         doubts += _check_gpus(f"pools.{name}.gres", pool, known_sizes(pool, catalog))
         doubts += _check_prices(f"pools.{name}", config, name, catalog)
+        doubts += _check_room(config, name, catalog)
+        doubts += _check_deadlines(f"pools.{name}.deadlines", pool, config.resume_timeout(name))
+        doubts += _check_twice(f"pools.{name}", pool)
     for name, partition in config.partitions.items():
         doubts += _check_options(f"partitions.{name}.options", partition)
         doubts += _check_times(f"partitions.{name}", partition)
@@ -135,6 +138,32 @@ def _check_prices(about: str, config: Config, name: str, catalog: Catalog) -> It
                 f"{budget.cost_per_hour:g} USD is less than one VM of pool {name} costs ({cheapest:g}): none is ever launched"
             )
             yield Doubt(f"{key}.cost_per_hour", text)
+
+
+def _check_room(config: Config, name: str, catalog: Catalog) -> Iterator[Doubt]:
+    """Limits in nodes and cores that not even one VM fits."""
+    least = min((size.cores for size in known_sizes(config.pools[name], catalog)), default=0)
+    for key, budget in _budgets(config, name):
+        if budget.nodes == 0:
+            yield Doubt(f"{key}.nodes", f"0: no VM of pool {name} is ever launched")
+        if budget.cores is not None and least > budget.cores:
+            yield Doubt(
+                f"{key}.cores", f"{budget.cores} is less than one VM of pool {name} has ({least}): none is ever launched"
+            )
+
+
+def _check_deadlines(about: str, pool: Pool, timeout: float) -> Iterator[Doubt]:
+    """What slurmctld gives up by itself has no readable reason."""
+    create, boot = pool.deadlines.create or timeout / 3, pool.deadlines.boot or timeout / 2
+    if create + boot >= timeout:
+        text = f"create ({seconds(create)} s) and boot ({seconds(boot)} s) together are not below resume_timeout"
+        yield Doubt(about, f"{text} ({seconds(timeout)} s): slurmctld would give nodes up first, without a readable reason")
+
+
+def _check_twice(about: str, pool: Pool) -> Iterator[Doubt]:
+    for key, values in (("sizes", pool.sizes), ("zones", pool.zones)):
+        for value in sorted({value for value in values if values.count(value) > 1}):
+            yield Doubt(f"{about}.{key}", f"{value} is listed twice: the second has no effect")
 
 
 def _price(offer: Offer, pool: Pool, catalog: Catalog, location: str) -> float | None:

@@ -7,6 +7,7 @@ import os
 import pwd
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -129,6 +130,26 @@ def test_a_budget_without_prices_is_a_warning(site: Site) -> None:
     ran = site.run("check")
     assert ran.code == 0
     assert "WARN  pools.hb.sizes: no known price in westeurope for Standard_Imaginary_v9" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"budget": {"nodes": 0}}, "pools.hb.budget.nodes: 0: no VM of pool hb is ever launched"),
+        ({"budget": {"cores": 1}}, "pools.hb.budget.cores: 1 is less than one VM of pool hb has (2)"),
+        ({"deadlines": {"create": "9m", "boot": "9m"}}, "pools.hb.deadlines: create (540 s) and boot (540 s) together are not"),
+        ({"zones": ["1", "2", "1"]}, "pools.hb.zones: 1 is listed twice"),
+    ],
+)
+def test_what_makes_no_sense_is_a_warning(site: Site, changes: dict[str, Any], said: str) -> None:
+    """Limits that no VM fits, deadlines beyond ResumeTimeout, a zone listed twice: allowed, and told before they puzzle."""
+    pool = {**a_document()["pools"]["hb"], "sizes": ["Standard_D4s_v5"]}
+    site.configure(pools={"hb": pool})
+    assert f"WARN  {said}" not in site.run("check").out
+    site.configure(pools={"hb": {**pool, **changes}})
+    ran = site.run("check")
+    assert ran.code == 0
+    assert f"WARN  {said}" in ran.out
 
 
 def test_a_template_that_does_not_render_fails(site: Site) -> None:
