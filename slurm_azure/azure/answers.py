@@ -108,13 +108,23 @@ def failure_in(view: Json) -> Failure:
     return Failure(FailureReason.UNKNOWN, "provisioning failed; Azure does not say why")
 
 
-def power_in(view: Json) -> VmPower:
-    """The power state that an instance view gives (the same page)."""
+_POWER = {
+    "running": VmPower.RUNNING,
+    "starting": VmPower.RUNNING,
+    "deallocated": VmPower.DEALLOCATED,
+    "stopping": VmPower.OTHER,
+    "stopped": VmPower.OTHER,
+    "deallocating": VmPower.OTHER,
+}
+
+
+def power_in(view: Json) -> VmPower | None:
+    """The power state that an instance view gives (the same page); None: it gives none, or `unknown`, so nothing is known."""
     for status in view.get("statuses") or ():
         kind, _, state = str(status.get("code", "")).lower().partition("/")
         if kind == "powerstate":
-            return {"running": VmPower.RUNNING, "deallocated": VmPower.DEALLOCATED}.get(state, VmPower.OTHER)
-    return VmPower.OTHER
+            return _POWER.get(state)
+    return None
 
 
 def _words(response: Any) -> tuple[str, str]:

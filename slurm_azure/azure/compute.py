@@ -137,13 +137,15 @@ class AzureCompute:
     def power(self, name: VmName) -> VmPower | None:
         """A VM's power state (see Cloud), from the instance view."""
         try:
-            return power_in(
-                self._sender.call(Call.READ, f"power state of {name}", lambda azure: self._instance_view(azure, name))
-            )
+            view = self._sender.call(Call.READ, f"power state of {name}", lambda azure: self._instance_view(azure, name))
         except Refused as refused:
             if refused.absent:
                 return None
             raise refused.as_unreachable() from None
+        power = power_in(view)
+        if power is None:  # a VM must not be taken for a stopped one, and deleted, because Azure does not know
+            raise CloudUnreachable(f"power state of {name}: Azure does not say")
+        return power
 
     def _power_call(self, call: Call, name: VmName) -> bool:
         """Start or deallocate; True = there is no such VM. A refusal after a fault may be that of a second call which met the
