@@ -223,10 +223,11 @@ class Actor:
         self.patience.clear()
         self.next_token = dict.fromkeys(Call, 0.0)
 
-    def keep_only(self, live: Callable[[Launch], bool]) -> None:
-        """Forget queued creates and starts that nobody wants any more."""
+    def keep_only(self, live: Callable[[Launch], bool], served: Collection[VmName] = ()) -> None:
+        """Forget queued creates and starts that nobody wants any more, and deletes of VMs that have become somebody's since."""
         self.creates = {name: launch for name, launch in self.creates.items() if live(launch)}
         self.starts = {name: launch for name, launch in self.starts.items() if live(launch)}
+        self.deletes = {name: one for name, one in self.deletes.items() if name not in served}
 
     def pump(self, now: float) -> float:
         """Start calls while there are threads and tokens. Returns seconds until it is worth calling again (inf = idle)."""

@@ -189,7 +189,9 @@ class Loop:
         world.site = replace(decision.site, spent=world.site.spent)
         self._commit(now)  # every launch is in the journal before its create call
         self.actor.want([*decision.effects, *creates], now)
-        self.actor.keep_only(lambda launch: world.wants(launch) and not is_stopped(decision.facts.closed.get(launch.pool)))
+        served = {launch.vm_name for launch in world.live.values()}
+        closed = decision.facts.closed
+        self.actor.keep_only(lambda launch: world.wants(launch) and not is_stopped(closed.get(launch.pool)), served)
         self._plan_looks(now)
         if now - self.last_prune > PRUNE:
             self._prune(now)
@@ -254,6 +256,7 @@ class Loop:
     def _prune(self, now: float) -> None:
         self.last_prune = now
         self.actor.patience.prune(now)
+        self.spool.tidy()
         with self.journal.writing():
             self.journal.forget(now - self.settings.config.limits.history)
             self.journal.forget_consoles(now - self.settings.config.limits.console_history)

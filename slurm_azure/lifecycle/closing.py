@@ -18,6 +18,7 @@ from slurm_azure.lifecycle.effects import Say, Saying
 from slurm_azure.lifecycle.offers import Market
 from slurm_azure.lifecycle.record import Policy, PoolPolicy, Site
 from slurm_azure.model import (
+    BUSY,
     REASON_PREFIX,
     Blame,
     Breaker,
@@ -125,7 +126,7 @@ def shelve(
             continue
         if is_shelved(node):
             if pool not in reasons:
-                if node.power in (Power.OFF, Power.UP):
+                if node.power in (Power.OFF, Power.UP) and not node.flags & BUSY:  # state=idle is refused with jobs on it
                     returning.setdefault(pool, []).append(name)
             elif node.power is Power.OFF and not _says(node.reason, reasons[pool]):
                 says.append(Say(name, Saying.SHELVE, reasons[pool]))

@@ -6,11 +6,13 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+from slurm_azure.azure.cloud import Call
 from slurm_azure.errors import SchedulerUnreachable
 from slurm_azure.lifecycle.release import CANCELLED
 from slurm_azure.model import NodeName, Power
 from slurm_azure.slurm.scheduler import Job, Tell
 from tests.support.daemons import Daemon, a_daemon
+from tests.support.nodes import NOW, a_launch, a_vm
 from tests.support.recording_scheduler import RecordingScheduler
 
 
@@ -84,3 +86,19 @@ def test_a_daemon_killed_before_it_told_slurm_of_a_cancelled_job_ends_no_other_j
         assert [what for what, names, _ in slurm.told if names] == []
         assert daemon.launches()[0].live
         assert not daemon.cloud.deleted
+
+
+def test_a_delete_that_waits_for_its_budget_is_not_sent_once_its_vm_serves_a_node(tmp_path: Path) -> None:
+    """A VM that no launch explained was to go; then Slurm woke its node, and it was adopted."""
+    with a_daemon(tmp_path) as daemon:
+        vm = a_vm(a_launch("az-3", "lost"), created_at=NOW + 300)
+        daemon.cloud.vms[vm.name] = vm
+        daemon.cloud.wait[Call.DELETE] = 5.0
+        daemon.settle(400)
+        assert list(daemon.parts.actor.deletes) == [vm.name]
+        daemon.power(Power.WAKING, "az-3")
+        daemon.settle(20)
+        assert daemon.launches()[0].vm_name == vm.name
+        daemon.cloud.wait.clear()
+        daemon.settle(60)
+        assert daemon.cloud.deleted == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from slurm_azure.lifecycle.budget import count
+from slurm_azure.lifecycle.closing import shelve
 from slurm_azure.lifecycle.decide import Cluster, decide
 from slurm_azure.lifecycle.effects import Ask, Drop, Effect, Learn, Lesson, Say, Saying
 from slurm_azure.lifecycle.launch import launch
@@ -80,6 +81,14 @@ def test_troubles_of_jobs_that_are_long_over_are_forgotten() -> None:
     old, new = JobTrouble(1, 3, NOW - TROUBLE_COUNTS), JobTrouble(2, 1, NOW - 60)
     site = troubled([3], Site(troubles={1: old, 2: new}), NOW, [])
     assert list(site.troubles) == [2, 3]
+
+
+def test_a_shelved_node_that_a_job_has_got_in_the_same_moment_returns_when_the_job_has_left_it() -> None:
+    """Slurm refuses state=idle while it is there: asked for each minute it would be refused each minute."""
+    for flags, expected in ((("DRAIN", "ALLOCATED"), []), (("DRAIN",), [Saying.RESUME])):
+        node = a_node(Power.UP, "az-1", "slurm-azure: closed: stopped by root", *flags)
+        says = shelve({node.name: node}, {node.name: POOL}, {}, busy=())
+        assert [say.saying for say in says] == expected
 
 
 def test_a_pool_whose_nodes_have_all_failed_gets_a_canary_all_the_same() -> None:
