@@ -31,11 +31,13 @@ from azure.mgmt.core.tools import get_arm_endpoints
 
 from slurm_azure import __version__
 from slurm_azure.azure.cloud import Call
+from slurm_azure.azure.deadline import make_session, within
 from slurm_azure.azure.limits import Limits
 from slurm_azure.config import Azure
 
 CONNECT_TIMEOUT = 10  # seconds
 READ_TIMEOUT = 60  # seconds: Azure answers a create call within a few; the SDK would wait 300
+ANSWERS = 3  # times READ_TIMEOUT that a whole answer may take, headers and body
 OPTION = "slurm_azure_call"
 """The keyword by which a request says which budget it is charged to."""
 
@@ -112,6 +114,25 @@ class BudgetPolicy(SansIOHTTPPolicy[HttpRequest, HttpResponse]):
         self._heard(request.context[OPTION], 0, time.perf_counter() - request.context["began"])
 
 
+class _Transport(RequestsTransport):  # type: ignore[misc]
+    """azure-core's transport, with an end to each answer as a whole."""
+
+    def __init__(self, read_timeout: float, ca_file: str | None) -> None:
+        super().__init__(
+            session=make_session(),
+            session_owner=True,
+            connection_timeout=CONNECT_TIMEOUT,
+            read_timeout=read_timeout,
+            connection_verify=ca_file or True,
+        )
+        self._whole = ANSWERS * read_timeout
+
+    def send(self, request: Any, **kwargs: Any) -> Any:
+        """Send a request; its answer is read here, to its end."""
+        with within(self._whole):
+            return super().send(request, **kwargs)
+
+
 @dataclass(frozen=True, slots=True)
 class Connection:
     """One thread's way to Azure: the SDK's operations on VMs, and plain requests over the same pipeline."""
@@ -128,9 +149,7 @@ def connect(
     azure: Azure, credential: Credential, limits: Limits, heard: Heard, read_timeout: float = READ_TIMEOUT
 ) -> Connection:
     """Make a thread's connection; nothing is sent yet. `read_timeout` in seconds."""
-    transport = RequestsTransport(
-        connection_timeout=CONNECT_TIMEOUT, read_timeout=read_timeout, connection_verify=azure.ca_file or True
-    )
+    transport = _Transport(read_timeout, azure.ca_file)
     policies: list[Any] = [
         RequestIdPolicy(),
         UserAgentPolicy(user_agent=f"slurm-azure/{__version__}", sdk_moniker=f"mgmt-compute/{sdk_version}"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -576,6 +577,18 @@ class TestEverything:
             thread.join()
         assert errors == []
         assert len({asked.path for asked in azure.arm.asked}) == len(azure.arm.asked) == 80
+
+    def test_an_answer_that_drips_has_an_end(self, server: ScriptedArm) -> None:
+        """Each byte comes in time, the whole never does: the call ends (after three times the patience with a single read), so
+        that a list is not under way for ever."""
+        held = Azure(server)
+        impatient = AzureCompute(held.config, held.badge, held.limits, sleep=held.sleep, read_timeout=0.2)
+        server.answer(*[Answer(200, {"value": [], "words": "x" * 500}, drip=0.05)] * 3)
+        began = time.monotonic()
+        with pytest.raises(CloudUnreachable):
+            impatient.list()
+        impatient.close()
+        assert time.monotonic() - began < 10
 
     def test_nobody_there(self, azure: Azure, tmp_path: Path) -> None:
         """A server that is not there is unreachable, after three tries."""

@@ -6,10 +6,12 @@ asked is judged by Microsoft's OpenAPI files at the end.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import ssl
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -49,13 +51,15 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer: JSON or bytes. `cut`: the connection ends instead; `short`: it ends in the middle of the body."""
+    """An answer: JSON or bytes. `cut`: the connection ends instead; `short`: it ends in the middle of the body; `drip`:
+    the body comes a byte every so many seconds, until the other side has had enough."""
 
     status: int = 200
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
     cut: bool = False
     short: bool = False
+    drip: float = 0.0
 
     @property
     def content(self) -> bytes:
@@ -138,8 +142,20 @@ class _Handler(BaseHTTPRequestHandler):
         if answer.status != 204:
             self.send_header("Content-Length", str(len(answer.content) + (100 if answer.short else 0)))
         self.end_headers()
+        if answer.drip:
+            self._drip(answer)
+            return
         self.wfile.write(answer.content)
         self.close_connection = self.close_connection or answer.short
+
+    def _drip(self, answer: Answer) -> None:
+        """Each byte is in time; the whole never is."""
+        self.close_connection = True
+        with contextlib.suppress(OSError):
+            for byte in answer.content:
+                self.wfile.write(bytes([byte]))
+                self.wfile.flush()
+                time.sleep(answer.drip)
 
     do_GET = do_PUT = do_POST = do_DELETE = handle_any
 
