@@ -1,4 +1,4 @@
-"""The jobs on this node, by Slurm's own commands: signal them, put them back into the queue.
+"""The jobs on this node, by Slurm's own commands: signal them, put them back into the queue, tell their owners why.
 
 The commands are of the package that scontrol is of, in Debian (slurm-client) as in SchedMD's RPMs (slurm).
 """
@@ -42,6 +42,16 @@ def requeue(ids: List[str]) -> List[str]:
         return []
     code, output = slurm(["scontrol", "requeue", ",".join(ids)], REQUEUE_TIMEOUT, limit=2000)
     return [] if code == 0 else [_refused(output)]
+
+
+def explain(ids: List[str], comment: str) -> str:
+    """Set the AdminComment of these jobs, where their owners look; returns what went wrong."""
+    if not ids:
+        return ""
+    # A list is gone through to its end, whichever of its jobs slurmctld does not know any more.
+    argv = ["scontrol", "update", f"jobid={','.join(ids)}", f"admincomment={comment}"]
+    code, output = slurm(argv, CALL_TIMEOUT)
+    return "" if code == 0 else one_line(output)
 
 
 def send_signal(ids: List[str], signal: str) -> List[str]:

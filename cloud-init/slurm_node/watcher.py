@@ -12,7 +12,7 @@ from typing import Callable, Dict, List, Optional
 
 from slurm_node import events
 from slurm_node.events import Event, Handling, Situation
-from slurm_node.jobs import CALL_TIMEOUT, Away, ended_badly, jobs_on, requeue, send_signal
+from slurm_node.jobs import CALL_TIMEOUT, Away, ended_badly, explain, jobs_on, requeue, send_signal
 from slurm_node.metadata import Metadata, NoAnswer, launch_of
 from slurm_node.node import Node
 from slurm_node.outcome import Outcome, one_line
@@ -151,6 +151,10 @@ class Watcher:
         jobs = jobs_on(self._node.name) + ended_badly(handling.jobs)
         left = requeue(jobs)
         self._tell(f"requeued {','.join(jobs) or 'no job'}" + "".join(f", but: {words}" for words in left))
+        # Afterwards, as nothing may hold the requeue up; a job that is requeued keeps what is told of it.
+        unheard = explain(jobs, f"{handling.reason} ({self._node.name})")
+        if unheard:
+            self._tell(f"AdminComment: {unheard}")
         return self._reach(handling, events.REQUEUED)._replace(left=tuple(left))
 
     def _look(self, handling: Handling) -> Handling:

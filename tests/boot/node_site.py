@@ -212,7 +212,9 @@ def evict(node: Node, slurmctld: list[str], metadata: ScriptedServer) -> dict[st
     metadata.say(f"{NODES[node.name]} {EVENTS}", Reply(body={"DocumentIncarnation": 3, "Events": []}))
     wait_quietly(lambda: False, 2.5)
     jobs = [*slurmctld, "squeue", "-h", "-o", "%i %T"]
+    told = {job: run([*slurmctld, "scontrol", "-o", "show", "job", job])[1] for job in (plain, once, array + "_1")}
     return found | {
+        "told": told,
         "slurm": shown(slurmctld, node.name),
         "squeue": run(jobs)[1],
         "posts": len([a for a in metadata.asked if a.method == "POST" and a.peer == NODES[node.name]]),

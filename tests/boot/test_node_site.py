@@ -112,6 +112,14 @@ def test_eviction(site: dict[str, Any]) -> None:
     assert eviction["posts"] == 1
 
 
+def test_eviction_is_told_to_owners(site: dict[str, Any]) -> None:
+    """The requeued job, the requeued task of an array and the job that could not be requeued say in their AdminComment why."""
+    told = site["eviction"]["told"]
+    assert len(told) == 3
+    comment = r" AdminComment=slurm-azure: evicted: Azure takes this Spot VM back at \d\d:\d\d:\d\dZ \(evicted\) "
+    assert [job for job, text in told.items() if not re.search(comment, text)] == [], told
+
+
 def test_eviction_while_booting(site: dict[str, Any]) -> None:
     """Announced while a share is being mounted: reported at once as a failed boot, acknowledged, and slurmd is not started."""
     caught = site["caught"]

@@ -30,6 +30,7 @@ echo "${0##*/} $*" >> FOLDER/calls
 [ ! -e FOLDER/away ] || { echo "slurm_update error: Unable to contact slurm controller (connect failure)"; exit 1; }
 case "${0##*/} $*" in
 *"show node"*) cat FOLDER/node ;;
+*admincomment*) [ ! -e FOLDER/unheard ] || { cat FOLDER/unheard; exit 1; } ;;
 *requeue*) [ ! -e FOLDER/refused ] || { cat FOLDER/refused; exit 1; } ;;
 *--states=FAILED*) cat FOLDER/failed ;;
 *--states=RUNNING*) cat FOLDER/running ;;
@@ -139,7 +140,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
 
 def test_eviction(site: Site) -> None:
-    """Three questions, two changes and the acknowledgement, in this order; nothing more afterwards."""
+    """Two questions, the drain, the requeue, a word to the owners, the acknowledgement, in this order; nothing afterwards."""
     watcher = site.watcher()
     watcher.look()
     site.put("running", "7_1 az-[1,9];8 az-2;9 az-[1-3];10+0 az-1;10+1 az-1;")
@@ -147,7 +148,8 @@ def test_eviction(site: Site) -> None:
     watcher.look()
     drain, *rest = [call for call in site.calls() if call != SHOW]
     assert drain.startswith("scontrol update nodename=az-1 state=drain reason=slurm-azure: evicted: Azure takes this Spot VM")
-    assert rest == [SQUEUE, "scontrol requeue 7_1,9,10"]
+    reason = drain.partition("reason=")[2]
+    assert rest == [SQUEUE, "scontrol requeue 7_1,9,10", f"scontrol update jobid=7_1,9,10 admincomment={reason} (az-1)"]
     assert site.slept == [0.5]
     assert site.shown() == [("Preempt", "Scheduled")]
     site.azure.advance(2)
@@ -183,7 +185,9 @@ def test_signal_first(site: Site) -> None:
     site.put("failed", "7 ;6 ;")
     site.azure.advance(1)
     watcher.look()
-    assert site.calls()[-1] == "scontrol requeue 9,7"
+    requeue, comment = site.calls()[-2:]
+    assert requeue == "scontrol requeue 9,7"
+    assert comment.startswith("scontrol update jobid=9,7 admincomment=slurm-azure: evicted: ")
 
 
 def test_job_that_cannot_be_requeued(site: Site) -> None:
@@ -199,6 +203,35 @@ def test_job_that_cannot_be_requeued(site: Site) -> None:
     assert site.shown() == [("Preempt", "Started")]
 
 
+def test_owners_that_cannot_be_told(site: Site) -> None:
+    """A comment that slurmctld does not take is said once, and keeps neither the requeue nor the acknowledgement waiting."""
+    watcher = site.watcher()
+    site.put("running", "7 az-1;")
+    site.put("unheard", "slurm_update error: Socket timed out on send/recv operation")
+    site.announce("Preempt")
+    watcher.look()
+    assert "AdminComment: slurm_update error: Socket timed out on send/recv operation" in site.said
+    site.calls()
+    site.azure.advance(2)
+    watcher.look()
+    assert site.calls() == []
+    assert site.shown() == [("Preempt", "Started")]
+
+
+def test_maintenance_is_told_to_owners(site: Site) -> None:
+    """A job that runs until a minute before the maintenance is requeued with Azure's word as its comment."""
+    watcher = site.watcher()
+    site.put("running", "7 az-1;")
+    site.announce("Reboot")
+    watcher.look()
+    assert not [call for call in site.calls() if "admincomment" in call]
+    site.azure.advance(850)
+    watcher.look()
+    requeue, comment = site.calls()[-2:]
+    assert requeue == "scontrol requeue 7"
+    assert comment.startswith("scontrol update jobid=7 admincomment=slurm-azure: maintenance: Azure announces Reboot not before")
+
+
 def test_slurmctld_away(site: Site) -> None:
     """As long as slurmctld cannot be told nothing is acknowledged, and all is done when it is back."""
     watcher = site.watcher()
@@ -212,7 +245,7 @@ def test_slurmctld_away(site: Site) -> None:
     assert site.shown() == [("Preempt", "Scheduled")]
     (site.folder / "away").unlink()
     watcher.look()
-    assert site.calls()[-1] == "scontrol requeue 7"
+    assert site.calls()[-2] == "scontrol requeue 7"
 
 
 def test_requeue_without_an_answer(site: Site) -> None:
@@ -224,7 +257,9 @@ def test_requeue_without_an_answer(site: Site) -> None:
     for _ in range(3):
         watcher.look()
         site.azure.advance(2)
-    assert site.calls().count("scontrol requeue 7") == 3
+    calls = site.calls()
+    assert calls.count("scontrol requeue 7") == 3
+    assert not [call for call in calls if "admincomment" in call]
     assert site.shown() == [("Preempt", "Scheduled")]
 
 
@@ -234,7 +269,7 @@ def test_administrators_reason_stays(site: Site) -> None:
     site.put("running", "7 az-1;")
     site.announce("Preempt")
     site.watcher().look()
-    assert site.calls() == [SHOW, SQUEUE, "scontrol requeue 7"]
+    assert site.calls()[:3] == [SHOW, SQUEUE, "scontrol requeue 7"]
 
 
 def test_maintenance(site: Site) -> None:
@@ -322,7 +357,7 @@ def test_service_that_is_away_stops_nothing(site: Site) -> None:
     for _ in range(8):
         watcher.look()
         pauses.append(watcher.pause(0.1))
-    assert site.calls()[-1] == "scontrol requeue 7"
+    assert site.calls()[-2] == "scontrol requeue 7"
     assert pauses == sorted(pauses)
     assert 1 <= pauses[0] <= pauses[-1] <= 5
 
