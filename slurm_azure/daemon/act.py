@@ -52,6 +52,8 @@ Render = Callable[[Launch], str]
 def saying_key(saying: Saying, node: NodeName) -> str:
     """What is held back after Slurm has refused it: this saying of this node, and no other."""
     return f"say {saying.name} {node}"
+
+
 T = TypeVar("T", Launch, Delete)
 
 

@@ -184,7 +184,7 @@ class Loop:
         kept = parking(world.unfinished(), policy)
         facts = Facts(now, policy, world.slurm_at, world.list_at, world.jobs_at, pending=world.pending, parking=kept)
         census = count(world.unfinished(), policy, world.site, now)
-        decision = decide(world.records(policy), world.site, facts, census, world.cluster())
+        decision = decide(world.records(policy), world.site, facts, census, world.cluster(), self._stumbled)
         creates = self._apply(decision.effects, now)
         world.site = replace(decision.site, spent=world.site.spent)
         self._commit(now)  # every launch is in the journal before its create call
@@ -247,8 +247,16 @@ class Loop:
             self.month = month
             self.world.site = replace(self.world.site, spent=self.journal.spent(month))
 
+    def _stumbled(self, node: NodeName, error: Exception) -> None:
+        """A fault of ours, logged whole and once: that one node waits for whoever mends it, the others do not."""
+        if self.memory.note(node, f"cannot be decided on: {error!r}", self.clock()):
+            log.error("%s cannot be decided on; it is left as it is", node, exc_info=error)
+
     def _start_anew(self) -> None:
-        """The clock was set: what was to be done at some moment is due now."""
+        """The clock was set: what was to be done at some moment is due now, and what was seen has to be seen again."""
+        now = self.clock()
+        self.world.start_anew(now)
+        self.world.site = load_site(self.journal, now)
         self.actor.start_anew()
         self.not_before = dict.fromkeys(self.not_before, 0.0)
         self.next_list = self.next_slurm = self.last_round = self.last_prune = self.last_commit = 0.0

@@ -52,16 +52,17 @@ class Memory:
         if usd:
             self.world.site = replace(site, spent={**site.spent, launch.pool: site.spent.get(launch.pool, 0.0) + usd})
 
-    def note(self, node: NodeName, text: str, now: float) -> None:
-        """An event for the node's timeline; the same again within a while (a delete that does not go through) is none."""
+    def note(self, node: NodeName, text: str, now: float) -> bool:
+        """An event for the node's timeline; False: it is the same again within a while (a delete that does not go through)."""
         if now - self._noted.get((node, text), -AGAIN) < AGAIN:
-            return
+            return False
         if len(self._noted) > MOST_NOTED:
             self._noted = {key: at for key, at in self._noted.items() if now - at < AGAIN}
         self._noted[node, text] = now
         launch = self.world.live.get(node)
         self.unwritten.events.append(Event(now, node, launch.id if launch else None, text))
         log.info("%s: %s", node, text)
+        return True
 
     def take(self, effect: Effect, now: float) -> None:
         """Take in what an effect changes here; those for the outside are not meant."""

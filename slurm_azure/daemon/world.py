@@ -53,6 +53,20 @@ class World:
             world.wishes.setdefault(wish.node, []).append(replace(wish, at=min(wish.at, now)))
         return world
 
+    def start_anew(self, now: float) -> None:
+        """The clock was set: no look counts any more, and nothing lies ahead of `now`."""
+        self.slurm_at = self.list_at = self.jobs_at = None
+        for since in (
+            self.said_at,
+            self.absent_since,
+            self.stray_since,
+            self.bare_since,
+            self.silent_since,
+            self.unknown_since,
+        ):
+            since.clear()
+        self.last = {node: _not_after(launch, now) for node, launch in self.last.items()}
+
     def put(self, launch: Launch) -> None:
         """Remember a launch as it is now."""
         node = launch.node

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from slurm_azure.lifecycle.admit import admit, move
 from slurm_azure.lifecycle.breaker import probe
 from slurm_azure.lifecycle.budget import Census
 from slurm_azure.lifecycle.closing import closures, idle_nodes, only_by_breaker, shelf_reason, shelve
-from slurm_azure.lifecycle.effects import Ask, Effect, Learn, Note, SaveBreaker, Say, Saying, Warm
+from slurm_azure.lifecycle.effects import Ask, Effect, Learn, Lesson, Note, SaveBreaker, Say, Saying, Warm
 from slurm_azure.lifecycle.jobs import doomed, let_go
 from slurm_azure.lifecycle.join import join
 from slurm_azure.lifecycle.launch import launch
@@ -45,14 +45,26 @@ class Decision:
     facts: Facts
 
 
-def decide(records: Iterable[NodeRecord], site: Site, facts: Facts, census: Census, cluster: Cluster) -> Decision:
-    """Everything that should be done now. Asking again changes nothing: effects are safe to repeat.
+Stumbled = Callable[[NodeName, Exception], None]
+
+
+def fall(_node: NodeName, error: Exception) -> None:
+    """A fault of ours in the decisions about one node, where nobody else takes care of it."""
+    raise error
+
+
+def decide(
+    records: Iterable[NodeRecord], site: Site, facts: Facts, census: Census, cluster: Cluster, stumbled: Stumbled = fall
+) -> Decision:
+    """Everything that should be done now. Asking again changes nothing: effects are safe to repeat. `stumbled` hears of nodes
+    that could not be decided on; they are left as they are.
 
     What `facts` say of the site (closed pools, cool-downs, troubles, canaries) is filled in here, from `site`; and anew after
     the nodes' failures have been learnt from.
     """
-    after, effects = _step_all(records, _as_of(site, facts, census))
+    after, effects = _step_all(records, _as_of(site, facts, census), stumbled)
     lessons = [one for one in effects if isinstance(one, Learn)]
+    effects += _free_canaries(lessons, _canaries(site), cluster)
     site, more = learn(lessons, site, facts.policy, facts.now)
     effects += more
     over = keys_over(site.cool_downs, facts.now)
@@ -71,7 +83,9 @@ def decide(records: Iterable[NodeRecord], site: Site, facts: Facts, census: Cens
         effects += _mark(canaries, facts, cluster)
         room = {name: admission.census.room(pool) for name, pool in facts.policy.pools.items()}
         # What a node showed before it was told something says nothing about what it does with that.
-        seen = {name: node for name, node in cluster.slurm.items() if name not in cluster.told} if cluster.told else cluster.slurm
+        seen = (
+            {name: node for name, node in cluster.slurm.items() if name not in cluster.told} if cluster.told else cluster.slurm
+        )
         effects += shelve(seen, cluster.pool_of, facts.closed, cluster.busy, canaries, room.__getitem__)
     return Decision(tuple(one for one in effects if not isinstance(one, Ask | Learn)), site, facts)
 
@@ -85,14 +99,26 @@ def decide_node(record: NodeRecord, facts: Facts) -> tuple[NodeRecord, list[Effe
     return record, effects
 
 
-def _step_all(records: Iterable[NodeRecord], facts: Facts) -> tuple[Sequence[NodeRecord], list[Effect]]:
+def _step_all(records: Iterable[NodeRecord], facts: Facts, stumbled: Stumbled) -> tuple[Sequence[NodeRecord], list[Effect]]:
     after: list[NodeRecord] = []
     effects: list[Effect] = []
     for record in records:
-        stepped, more = decide_node(record, facts)
+        try:
+            stepped, more = decide_node(record, facts)
+        except Exception as error:  # one node that we cannot decide on stops none of the others
+            stumbled(record.node, error)
+            continue
         after.append(stepped)
         effects += more
     return after, effects
+
+
+def _free_canaries(lessons: Iterable[Learn], before: frozenset[NodeName], cluster: Cluster) -> list[Effect]:
+    """Canaries that have joined, and whose reason Slurm 22.05 forgot while nobody looked: nothing else would tell them for
+    ours."""
+    joined = (one.launch.node for one in lessons if one.lesson is Lesson.JOINED and one.launch.node in before)
+    nodes = (node for name in joined if (node := cluster.slurm.get(name)) is not None)
+    return [Say(node.name, Saying.RESUME, "") for node in nodes if node.drained and not node.reason]
 
 
 def _as_of(site: Site, facts: Facts, census: Census) -> Facts:

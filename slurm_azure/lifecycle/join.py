@@ -106,18 +106,17 @@ def _reported(record: NodeRecord) -> Failure | None:
 
 def _too_late(record: NodeRecord, live: Launch, facts: Facts) -> Failure | None:
     """A deadline has passed, and a look from after it shows what is missing: a node may have joined, and run a job, while Slurm
-    could not be asked, and a VM be ready while Azure could not."""
+    could not be asked, and a VM be ready while Azure could not. Told in the same words of all: one call tells of many nodes."""
     pool = record.pool
     if pool is None:
         return None
-    now, asked_at = facts.now, live.since
-    if _seen_since(facts.slurm_at, latest(pool, asked_at)):
-        return _late(f"not joined {now - asked_at:.0f} s after it was asked for (last seen: {live.stage.value})")
+    if _seen_since(facts.slurm_at, latest(pool, live.since)):
+        return _late(f"not joined in time for ResumeTimeout, {pool.resume_timeout:.0f} s (last seen: {live.stage.value})")
     if live.running_at is not None:
         if _seen_since(facts.slurm_at, live.running_at + pool.boot_deadline):
-            return _late(f"not joined {now - live.running_at:.0f} s after Azure had made its VM (deadlines.boot)")
+            return _late(f"not joined {pool.boot_deadline:.0f} s after Azure had made its VM (deadlines.boot)")
     elif live.accepted_at is not None and _seen_since(facts.list_at, live.accepted_at + pool.create_deadline):
-        return _late(f"its VM is not ready {now - live.accepted_at:.0f} s after it was accepted (deadlines.create)")
+        return _late(f"its VM is not ready {pool.create_deadline:.0f} s after it was accepted (deadlines.create)")
     return None
 
 
@@ -158,7 +157,7 @@ def _was_started(live: Launch, facts: Facts) -> bool:
 
 
 def _missing(live: Launch) -> Failure:
-    gone = f"VM {live.vm_name} is not there any more"
+    gone = "its VM is not there any more"
     return evicted(gone) if live.offer.priority is Priority.SPOT else Failure(FailureReason.VANISHED, gone)
 
 

@@ -71,5 +71,5 @@ def _announced(slurm: SlurmNode | None) -> Failure | None:
 
 def _lost(live: Launch) -> Failure:
     if live.offer.priority is Priority.SPOT:
-        return evicted(f"VM {live.vm_name} was taken back by Azure (Spot), or deleted")
-    return Failure(FailureReason.VANISHED, f"VM {live.vm_name} was deleted outside Slurm", Scope.LAUNCH, Blame.TRANSIENT)
+        return evicted("its VM was taken back by Azure (Spot), or deleted")
+    return Failure(FailureReason.VANISHED, "its VM was deleted outside Slurm", Scope.LAUNCH, Blame.TRANSIENT)

@@ -69,8 +69,10 @@ def impatient(site: Site, waiting: Iterable[str]) -> None:
 
 
 def restless(site: Site, drained: str) -> dict[str, str]:
-    """Nodes that are neither powered down and idle nor drained by the administrator."""
-    return {node: state for node, state in node_states(site).items() if node != drained and not is_off(state)}
+    """Nodes that are neither powered down and idle nor drained by the administrator. (PLANNED stays from the last round of
+    backfill that had a job for the node, until there is another round with jobs: seen with 22.05.8.)"""
+    states = {node: state.replace("+PLANNED", "") for node, state in node_states(site).items()}
+    return {node: state for node, state in states.items() if node != drained and not is_off(state)}
 
 
 def vms_of_ours(site: Site) -> list[dict[str, Any]]:

@@ -72,7 +72,7 @@ def simulator(tmp_path: Path) -> Iterator[Process]:
     process.kill()
 
 
-def body(name: str) -> dict[str, Any]:
+def body(name: str) -> Any:
     """A create call's body."""
     network = DEFAULT["subscriptions"][0]["virtual_networks"][0]
     subnet = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{network['resource_group']}/providers/Microsoft.Network/"
