@@ -51,3 +51,27 @@ def test_a_canary_that_lost_its_reason_is_told_once() -> None:
     assert says(a_round(site, booting, nodes=[waking])) == [(NODE, Saying.SHELVE)]
     assert says(a_round(site, booting, nodes=[waking], told=(NODE,))) == []
     assert says(a_round(site, booting, nodes=[replace(waking, reason="slurm-azure: closed: ...")])) == []
+
+
+def test_a_node_that_cannot_be_decided_on_stops_no_other() -> None:
+    """Invariant 7: a fault of ours about one node is told, and the others get what they need."""
+    broken = a_record(node=NodeName("az-1"), wishes=(None,))
+    asking = a_record(node=NodeName("az-2"), wishes=(a_wish(node="az-2"),))
+    here = facts(NOW, slurm_at=NOW - 1, list_at=NOW - 1)
+    heard: list[str] = []
+    cluster = Cluster({}, POOL_OF)
+    decision = decide(
+        [broken, asking], Site(), here, count([], here.policy, Site(), NOW), cluster, lambda node, _: heard.append(node)
+    )
+    assert heard == ["az-1"]
+    assert [effect.ask.node for effect in decision.effects if isinstance(effect, Plan)] == ["az-2"]
+
+
+def test_a_canary_that_joined_without_its_reason_is_freed() -> None:
+    """Slurm 22.05 forgot the reason while nobody looked: no rule would tell the drain for ours later."""
+    site = Site(breakers={POOL: replace(BROKEN, canary=NODE, probe_at=NOW + 900)})
+    up = a_node(Power.UP, NODE, "", "DRAIN")
+    booting = a_record(live=a_launch(sent_at=NOW - 60, accepted_at=NOW - 60, planned_at=NOW - 61), slurm=up)
+    decision = a_round(site, booting, nodes=[up])
+    assert (NODE, Saying.RESUME) in says(decision)
+    assert decision.site.breakers[POOL].opened_at is None
