@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from slurm_azure.demo.cache import CHECKOUT
-from slurm_azure.demo.fabric import BURST_SUBNET, HEAD_SUBNET
+from slurm_azure.demo.fabric import BURST_SUBNET, HEAD_ADDRESS, HEAD_SUBNET
 
 TENANT = "5e1fca5e-0000-4000-8000-00000000a001"
 SUBSCRIPTION = "5e1fca5e-0000-4000-8000-00000000b001"
@@ -30,7 +30,9 @@ def estate() -> dict[str, Any]:
         "client_id": "5e1fca5e-0000-4000-8000-00000000c001",
         "principal_id": "5e1fca5e-0000-4000-8000-00000000c002",
     }
-    network = {"name": "vnet", "resource_group": "net", "subnets": {"head": HEAD_SUBNET, "burst": BURST_SUBNET}}
+    # The head node, which is the NFS server too, is no VM of the simulator: its address would go to the first one made here.
+    head = {"prefix": HEAD_SUBNET, "taken": [HEAD_ADDRESS.partition("/")[0]]}
+    network = {"name": "vnet", "resource_group": "net", "subnets": {"head": head, "burst": BURST_SUBNET}}
     subscription = {
         "id": SUBSCRIPTION,
         "name": "site in miniature",

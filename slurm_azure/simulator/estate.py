@@ -102,10 +102,11 @@ class RoleGrant:
 
 @dataclass(frozen=True, slots=True)
 class SubnetPlan:
-    """A subnet: its name and prefix."""
+    """A subnet: its name and prefix, and the addresses that somebody has whom the simulator does not know."""
 
     name: str
     prefix: ipaddress.IPv4Network
+    taken: tuple[ipaddress.IPv4Address, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,17 +275,25 @@ class _Reader:
         group = self._text(fields, "resource_group", where)
         if group not in groups:
             raise self._mistake(f"{where}.resource_group", f"{group!r} is not among resource_groups")
-        subnets = []
-        for name, prefix in self._mapping(fields, "subnets", where).items():
-            place = f"{where}.subnets.{name}"
-            try:
-                subnet = SubnetPlan(name, ipaddress.IPv4Network(prefix))
-            except ValueError as error:
-                raise self._mistake(place, str(error)) from None
-            if subnet.prefix.prefixlen > SMALLEST_SUBNET:
-                raise self._mistake(place, f"{prefix} is too small for a subnet: /{SMALLEST_SUBNET} is the smallest")
-            subnets.append(subnet)
+        subnets = [
+            self._subnet(name, value, f"{where}.subnets.{name}")
+            for name, value in self._mapping(fields, "subnets", where).items()
+        ]
         return NetworkPlan(self._text(fields, "name", where), group, tuple(subnets))
+
+    def _subnet(self, name: str, value: Any, where: str) -> SubnetPlan:
+        fields = {"prefix": value} if isinstance(value, str) else self._object(value, where, {"prefix", "taken"})
+        try:
+            prefix = ipaddress.IPv4Network(self._text(fields, "prefix", where))
+            taken = tuple(ipaddress.IPv4Address(one) for one in self._texts(fields.get("taken", []), f"{where}.taken"))
+        except ValueError as error:
+            raise self._mistake(where, str(error)) from None
+        if prefix.prefixlen > SMALLEST_SUBNET:
+            raise self._mistake(where, f"{prefix} is too small for a subnet: /{SMALLEST_SUBNET} is the smallest")
+        for address in taken:
+            if address not in prefix:
+                raise self._mistake(f"{where}.taken", f"{address} is not in {prefix}")
+        return SubnetPlan(name, prefix, taken)
 
     def _check_once(self, ids: list[str], where: str) -> None:
         for number, found in enumerate(ids):

@@ -78,6 +78,7 @@ def test_a_mistake_is_told_with_its_place(tmp_path: Path, changes: dict[str, Any
 
 SUBSCRIPTION = {"id": "s", "resource_groups": ["g"]}
 NETWORK = {"name": "n", "resource_group": "g"}
+PREFIX = {"prefix": "10.0.0.0/24"}
 
 
 @pytest.mark.parametrize(
@@ -89,6 +90,11 @@ NETWORK = {"name": "n", "resource_group": "g"}
         ({"resource_groups": ["a/b"]}, "'a/b' cannot be a name"),
         ({"virtual_networks": [NETWORK | {"subnets": ["10.0.0.0/16"]}]}, "subnets: has to be an object"),
         ({"virtual_networks": [NETWORK | {"subnets": {"a": "10.0.0.0/30"}}]}, "10.0.0.0/30 is too small"),
+        ({"virtual_networks": [NETWORK | {"subnets": {"a": 3}}]}, "subnets.a: has to be an object"),
+        ({"virtual_networks": [NETWORK | {"subnets": {"a": {"taken": []}}}]}, "subnets.a.prefix"),
+        ({"virtual_networks": [NETWORK | {"subnets": {"a": PREFIX | {"taken": "10.0.0.4"}}}]}, "taken: has to be a list"),
+        ({"virtual_networks": [NETWORK | {"subnets": {"a": PREFIX | {"taken": ["head"]}}}]}, "subnets.a: .*'head'"),
+        ({"virtual_networks": [NETWORK | {"subnets": {"a": PREFIX | {"taken": ["10.0.1.4"]}}}]}, "taken: 10.0.1.4 is not in"),
         ({"identities": [{"name": "i", "resource_group": "absent"}]}, r"identities\[0\].resource_group: 'absent'"),
     ],
 )

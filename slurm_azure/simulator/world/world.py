@@ -106,8 +106,11 @@ class World:
         location = location_name(group.location)
         network = VirtualNetwork(identity, planned.name, location, self.new_uuid(), prefixes, sequence=self.next_sequence())
         group.networks[network.name.lower()] = network
-        for subnet in planned.subnets:
-            self.add_subnet(network, new_subnet(f"{identity}/subnets/{subnet.name}", subnet.name, location, subnet.prefix))
+        for wanted in planned.subnets:
+            subnet = new_subnet(f"{identity}/subnets/{wanted.name}", wanted.name, location, wanted.prefix)
+            for address in filter(subnet.addresses.usable, wanted.taken):
+                subnet.addresses.reserve(address)
+            self.add_subnet(network, subnet)
 
     def add_subnet(self, network: VirtualNetwork, subnet: Subnet) -> None:
         """A subnet is there from now on."""
