@@ -229,7 +229,7 @@ def test_maintenance_is_told_to_owners(site: Site) -> None:
     watcher.look()
     requeue, comment = site.calls()[-2:]
     assert requeue == "scontrol requeue 7"
-    assert comment.startswith("scontrol update jobid=7 admincomment=slurm-azure: maintenance: Azure announces Reboot not before")
+    assert comment.startswith("scontrol update jobid=7 admincomment=slurm-azure: maintenance: Azure announces Reboot not ")
 
 
 def test_slurmctld_away(site: Site) -> None:
