@@ -75,10 +75,24 @@ class _Desk:
         for ask in group:
             offer, failure = self._offer(ask, census)
             if failure is not None:
-                self.doom.update({job: together(job, ask.node, failure) for job in ask.jobs})
+                never = self._never(group) if failure.reason is FailureReason.BUDGET else None
+                self.doom.update({job: together(job, ask.node, never or failure, never is not None) for job in ask.jobs})
                 return
             if offer is not None:
                 census = census.with_launch(self._pool(ask), offer)
+
+    def _never(self, group: list[Ask]) -> Failure | None:
+        """The limit that a whole job breaks even if nothing else runs."""
+        census = self.census.emptied()
+        for ask in group:
+            pool = self._pool(ask)
+            fits = next((offer for offer in pool.offers if census.breach(pool, offer) is None), None)
+            breach = census.breach(pool, pool.offers[0])
+            if fits is not None:
+                census = census.with_launch(pool, fits)
+            elif breach is not None:
+                return replace(breach, stand="").failure()
+        return None
 
     def _decide(self, ask: Ask) -> None:
         pool = self._pool(ask)

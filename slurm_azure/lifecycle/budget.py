@@ -42,25 +42,27 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who has a budget; `name` is `pool hb`, `partition cloud` or `the site`, as messages say it."""
+    """Who has a budget; `name` is `pool hb`, `partition cloud` or `the site`, as messages say it, `key` where it is set."""
 
     name: str
     caps: Caps
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """A limit that one more launch would break. `limit` stays the same as long as the configuration does (idle nodes get it as
-    their reason), `stand` is where it stands now."""
+    """A limit that one more launch would break. `limit` and `remedy` stay the same as long as the configuration does (idle
+    nodes get them as their reason), `stand` is where it stands now."""
 
     limit: str
     stand: str
     scope: Scope
+    remedy: str
 
     def failure(self) -> Failure:
         """What a launch is refused with."""
-        detail = f"{self.limit} ({self.stand})" if self.stand else self.limit
-        return Failure(FailureReason.BUDGET, detail, self.scope, Blame.SITE)
+        stand = f" ({self.stand})" if self.stand else ""
+        return Failure(FailureReason.BUDGET, f"{self.limit}{stand} [{self.remedy}]", self.scope, Blame.SITE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,10 @@ class Census:
         for holder in self.holders[pool.name]:
             staying[holder.name] = staying.get(holder.name, _NOTHING).plus(one)
         return replace(self, staying=staying)
+
+    def emptied(self) -> Census:
+        """The census without any launch; what the month has cost remains."""
+        return replace(self, staying={name: Use(month=use.month) for name, use in self.staying.items()}, leaving={})
 
     def breaks(self, pool: PoolPolicy, offer: Offer) -> Failure | None:
         """Why a launch of `offer` is refused: the first limit it would break (the pool's, its partitions', the site's), with
@@ -201,40 +207,44 @@ def _use_of(launch: Launch, stays: bool, policy: Policy) -> Use | None:
 
 def _holders(pool: PoolPolicy, policy: Policy) -> Iterator[Holder]:
     """Whose budgets a launch of `pool` counts for."""
-    yield Holder(f"pool {pool.name}", pool.caps)
+    yield Holder(f"pool {pool.name}", pool.caps, f"pools.{pool.name}.budget")
     for name in pool.partitions:
-        yield Holder(f"partition {name}", policy.partition_caps.get(name, Caps()))
-    yield Holder(SITE, policy.caps)
+        yield Holder(f"partition {name}", policy.partition_caps.get(name, Caps()), f"partitions.{name}.budget")
+    yield Holder(SITE, policy.caps, "budget")
 
 
 def _summed(pools: Mapping[PoolName, Use], holders: Mapping[PoolName, tuple[Holder, ...]]) -> dict[str, Use]:
     sums: dict[str, Use] = {}
     for pool, use in pools.items():
-        for holder in holders.get(pool, (Holder(SITE, Caps()),)):
+        for holder in holders.get(pool, (Holder(SITE, Caps(), "budget"),)):
             sums[holder.name] = sums.get(holder.name, _NOTHING).plus(use)
     return sums
 
 
 def _breaches(holder: Holder, use: Use, demand: Demand) -> Iterator[Breach]:
     """The limits of `holder` that one more launch would break."""
-    caps, budget = holder.caps, f"budget of {holder.name}:"
+    caps, whose = holder.caps, f"in {holder.name}"
     if caps.nodes is not None and use.nodes >= caps.nodes:
-        yield Breach(f"{budget} {caps.nodes} nodes", f"{use.nodes} in use", Scope.POOL)
+        yield Breach(f"at most {caps.nodes} nodes {whose}", f"{use.nodes} in use", Scope.POOL, f"raise {holder.key}.nodes")
     if caps.cores is not None:
-        limit = f"{budget} {caps.cores} cores"
+        limit = f"at most {caps.cores} cores {whose}"
         if demand.cores is None:
-            yield Breach(limit, f"how many {demand.size} has is not known: see pools.{demand.pool}.hardware", Scope.OFFER)
+            stand = f"how many {demand.size} has is not known"
+            yield Breach(limit, stand, Scope.OFFER, f"give pools.{demand.pool}.hardware")
         elif use.cores + demand.cores > caps.cores:
-            yield Breach(limit, f"{use.cores} in use, {demand.size} has {demand.cores}", Scope.OFFER)
+            stand = f"{use.cores} in use, {demand.size} has {demand.cores}"
+            yield Breach(limit, stand, Scope.OFFER, f"raise {holder.key}.cores")
     if demand.price is None and _in_usd(caps):
-        text = f"in USD, and the price of {demand.size} is not known: give pools.{demand.pool}.price_per_hour"
-        yield Breach(f"{budget} {text}", "", Scope.OFFER)
+        text = f"a limit in USD for {holder.name}, and the price of {demand.size} is not known"
+        yield Breach(text, "", Scope.OFFER, f"give pools.{demand.pool}.price_per_hour")
         return
     if caps.cost_per_hour is not None and use.cost_per_hour + (demand.price or 0.0) > caps.cost_per_hour + _GRAIN:
         stand = f"{use.cost_per_hour:.2f} in use, {demand.size} costs {demand.price:.2f}"
-        yield Breach(f"{budget} {caps.cost_per_hour:g} USD per hour", stand, Scope.OFFER)
+        limit = f"at most {caps.cost_per_hour:g} USD per hour {whose}"
+        yield Breach(limit, stand, Scope.OFFER, f"raise {holder.key}.cost_per_hour")
     if caps.cost_per_month is not None and use.month >= caps.cost_per_month:
-        yield Breach(f"{budget} {caps.cost_per_month:g} USD per month", f"{use.month:.2f} spent", Scope.POOL)
+        limit = f"at most {caps.cost_per_month:g} USD per month {whose}"
+        yield Breach(limit, f"{use.month:.2f} spent", Scope.POOL, f"raise {holder.key}.cost_per_month")
 
 
 def _rooms(caps: Caps, use: Use, demand: Demand) -> Iterator[int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 
@@ -32,10 +33,12 @@ from slurm_azure.model import (
     SlurmNode,
 )
 
-SHELF_PREFIX = f"{REASON_PREFIX} closed:"
-"""Reasons of idle nodes of closed pools begin with this: nothing is wrong with those nodes themselves."""
-
-_NO_ROOM = f"{SHELF_PREFIX} budget of"
+_CLOSED = "closed"
+_COLD = "nothing is asked for "
+_OLD = f"{REASON_PREFIX} {_CLOSED}:"  # nodes that an earlier release has drained
+_WORD = "|".join(reason.value for reason in FailureReason)
+_SHELVED = re.compile(rf"{REASON_PREFIX} (?:(?:{_WORD}): {_CLOSED}(?::| until )|{_CLOSED}:)")
+_NO_ROOM = (f"{REASON_PREFIX} {FailureReason.BUDGET.value}: {_CLOSED}", f"{_OLD} budget of")
 _FAR = 20 * 3600.0  # seconds; what is nearer is told by the time of day alone
 _COMPARED = 80  # letters of two reasons
 _NOT_IDLE = frozenset(
@@ -92,14 +95,18 @@ def is_stopped(failure: Failure | None) -> bool:
 
 
 def shelf_reason(failure: Failure) -> str:
-    """What idle nodes of a closed pool have as their reason: the same text for all of them, as long as the cause lasts."""
-    said_already = failure.reason in (FailureReason.PAUSED, FailureReason.BUDGET)
-    return f"{SHELF_PREFIX} {failure.detail}" if said_already else f"{SHELF_PREFIX} {failure.reason.value}, {failure.detail}"
+    """What idle nodes of a closed pool have as their reason: the same text for all of them, as long as the cause lasts.
+
+    The word for the cause comes first, as `sinfo -R` shows 20 characters; `closed` behind it tells these nodes, with which
+    nothing is wrong, from those that failed for the same cause.
+    """
+    said = failure.detail.removeprefix(_COLD)
+    return f"{REASON_PREFIX} {failure.reason.value}: {_CLOSED}{' ' if said.startswith('until ') else ': '}{said}"
 
 
 def is_shelved(node: SlurmNode) -> bool:
     """Whether `node` is drained because its pool is (or was) closed."""
-    return node.drained and not node.down and node.reason.startswith(SHELF_PREFIX)
+    return node.drained and not node.down and _SHELVED.match(node.reason) is not None
 
 
 def shelve(
@@ -158,9 +165,10 @@ def _stopped(site: Site, pool: PoolName, now: float) -> Failure | None:
     for key, scope in ((None, Scope.SITE), (pool, Scope.POOL)):
         pause = site.pauses.get(key)
         if pause is not None and (pause.until is None or pause.until > now):
-            until = "" if pause.until is None else f" until {_moment(pause.until, pause.since)}"
+            until = "" if pause.until is None else f" until {moment(pause.until, pause.since)}"
             cause = f": {' '.join(pause.reason.split())}" if pause.reason.strip() else ""
-            return Failure(FailureReason.PAUSED, f"stopped by {pause.by}{until}{cause}", scope, Blame.SITE)
+            remedy = "slurm-azure resume-service" + ("" if key is None else f" --pool {key}")
+            return Failure(FailureReason.PAUSED, f"stopped by {pause.by}{until}{cause} [{remedy}]", scope, Blame.SITE)
     return None
 
 
@@ -169,27 +177,29 @@ def _cold(market: Market, pool: PoolName) -> Failure | None:
     cold: CoolDown | None = market.all_cold(pool)
     if cold is None:
         return None
-    detail = f"nothing is asked for until {_moment(cold.until, cold.since)}: {cold.detail}"
+    detail = f"{_COLD}until {moment(cold.until, cold.since)}: {cold.detail}"
     scope = Scope.SITE if cold.key == "site" else Scope.POOL
     return Failure(cold.reason, detail, scope, _BLAMES.get(cold.reason, Blame.CONFIGURATION))
 
 
 def _used_up(market: Market, pool: PoolPolicy, census: Census) -> Failure | None:
     breach = census.used_up(pool, market.offers(pool.name))
-    return None if breach is None else Failure(FailureReason.BUDGET, breach.limit, Scope.POOL, Blame.SITE)
+    return None if breach is None else replace(breach, stand="", scope=Scope.POOL).failure()
 
 
 def _broken(breaker: Breaker | None) -> Failure | None:
     if breaker is None or not is_open(breaker):
         return None
+    last = breaker.detail.partition(":")[0]
     detail = f"until a node has joined: {breaker.failures} boots in a row failed, the last of {breaker.detail}"
+    detail += f" [slurm-azure why {last} --console]"
     return Failure(FailureReason.PAUSED, detail, Scope.POOL, Blame.IMAGE)
 
 
-def _moment(at: float, since: float) -> str:
-    """`14:05 UTC`, with the date if it is far; rounded up, so that the pool is open when it says so."""
-    moment = datetime.fromtimestamp(math.ceil(at / 60) * 60, UTC)
-    return f"{moment:%H:%M} UTC" if at - since < _FAR else f"{moment:%Y-%m-%d %H:%M} UTC"
+def moment(at: float, since: float) -> str:
+    """`14:05 UTC`, with the date if it is far from `since`; rounded up, so that the pool is open when it says so."""
+    minute = datetime.fromtimestamp(math.ceil(at / 60) * 60, UTC)
+    return f"{minute:%H:%M} UTC" if at - since < _FAR else f"{minute:%Y-%m-%d %H:%M} UTC"
 
 
 def _is_idle(node: SlurmNode) -> bool:

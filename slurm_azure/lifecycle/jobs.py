@@ -28,12 +28,20 @@ def doomed(lessons: Iterable[Learn], facts: Facts) -> Mapping[int, Failure]:
     return found
 
 
-def together(job: int, node: NodeName, failure: Failure) -> Failure:
-    """Why a node goes with which nothing is wrong."""
-    cause = f"{failure.reason.value}: {failure.detail}"[:DETAIL]
-    return Failure(
-        FailureReason.JOB, f"job {job} needs all its nodes, and {node} could not be had: {cause}", Scope.LAUNCH, Blame.SITE
-    )
+def together(job: int, node: NodeName, failure: Failure, hopeless: bool = False) -> Failure:
+    """Why a node goes with which nothing is wrong. `hopeless`: the limits allow no such job at all, whatever else runs."""
+    cause = f"{failure.reason.value}: {failure.detail}"
+    if hopeless:
+        detail = f"needed whole by job {job}, which is more than the limit allows at all: {cause}"
+        return Failure(FailureReason.JOB, detail, Scope.POOL, Blame.SITE)
+    shown = cause if len(cause) <= DETAIL else f"{cause[: DETAIL - 3]}... [slurm-azure why {node}]"
+    detail = f"needed whole by job {job}, and {node} could not be had: {shown}"
+    return Failure(FailureReason.JOB, detail, Scope.LAUNCH, Blame.SITE)
+
+
+def is_hopeless(failure: Failure) -> bool:
+    """Whether a job was refused that its limits allow never."""
+    return failure.reason is FailureReason.JOB and failure.scope is Scope.POOL
 
 
 def let_go(records: Iterable[NodeRecord], doom: Mapping[int, Failure], facts: Facts) -> list[Effect]:
@@ -45,7 +53,7 @@ def let_go(records: Iterable[NodeRecord], doom: Mapping[int, Failure], facts: Fa
         failure = _doom(record, doom)
         if failure is not None and record.live is not None:
             over = replace(record.live, failure=failure, released_at=facts.now, release_reason="failed")
-            effects += [Save(over), Note(record.node, failure.detail)]
+            effects += [Save(over), Note(record.node, "let go with nothing wrong: its job cannot have all its nodes")]
     return effects
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from slurm_azure.lifecycle.effects import Delete, Drop, Effect, Note, ReadConsole, Save, Say, Saying
+from slurm_azure.lifecycle.jobs import is_hopeless
 from slurm_azure.lifecycle.park import KEPT, follow_kept, is_kept, may_keep
 from slurm_azure.lifecycle.record import Facts, NodeRecord
 from slurm_azure.lifecycle.retry import fail
@@ -56,8 +57,11 @@ def release(record: NodeRecord, facts: Facts) -> tuple[NodeRecord, list[Effect]]
 
 
 def reason_text(failure: Failure) -> str:
-    """What stands in `sinfo -R`."""
-    return f"{REASON_PREFIX} {failure.reason.value}: {failure.detail}"
+    """What stands in `sinfo -R`, with where there is more about a boot that failed. Nodes that fail alike have the same: one
+    call tells of them all."""
+    unexplained = failure.reason in (FailureReason.BOOT, FailureReason.JOIN_TIMEOUT) and not failure.detail.endswith("]")
+    remedy = " [slurm-azure why NODE --console]" if unexplained else ""
+    return f"{REASON_PREFIX} {failure.reason.value}: {failure.detail}{remedy}"
 
 
 def _let_go(record: NodeRecord, why: str, facts: Facts, effects: list[Effect]) -> NodeRecord:
@@ -223,7 +227,8 @@ def _saying(record: NodeRecord, launch: Launch, facts: Facts) -> Say:
         return Say(launch.node, Saying.RELEASE, "", launch)
     reason, jobs = reason_text(failure), record.jobs or (launch.jobs if launch.joined_at is None else ())
     if failure.reason is FailureReason.JOB:
-        return Say(launch.node, Saying.RELEASE, reason, launch, jobs, _hold_back(jobs, facts))
+        hold = LONGEST_HOLD if is_hopeless(failure) else _hold_back(jobs, facts)
+        return Say(launch.node, Saying.RELEASE, reason, launch, jobs, hold)
     said_itself = slurm is not None and slurm.down and slurm.ours_to_resume
     saying = Saying.POWER_DOWN if said_itself else Saying.FAILED
     whole = record.pool is not None and record.pool.all_or_nothing and launch.joined_at is None

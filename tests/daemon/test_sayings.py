@@ -22,7 +22,7 @@ NODE = NodeName("az-1")
 @pytest.fixture
 def daemon(tmp_path: Path) -> Iterator[Daemon]:
     made = Daemon(tmp_path, a_config("az-[1-3]"))
-    made.slurm.states[NODE] = a_node(Power.OFF, NODE, "slurm-azure: closed: budget", "DRAIN")
+    made.slurm.states[NODE] = a_node(Power.OFF, NODE, "slurm-azure: budget: closed: at most 4 nodes", "DRAIN")
     yield made
     made.parts.close()
 

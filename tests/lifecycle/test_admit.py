@@ -8,6 +8,7 @@ from typing import Any
 from slurm_azure.lifecycle.admit import admit, by_job, move
 from slurm_azure.lifecycle.budget import Census, count
 from slurm_azure.lifecycle.effects import Ask, Create, Drop, Plan, Save
+from slurm_azure.lifecycle.jobs import is_hopeless
 from slurm_azure.lifecycle.record import Caps, Facts, Policy, PoolPolicy, Site
 from slurm_azure.model import Blame, CoolDown, Failure, FailureReason, NodeName, Offer, PoolName, Priority, Scope
 from tests.support.nodes import NOW, POOL, a_launch, a_record, a_wish
@@ -112,9 +113,10 @@ def test_who_waits_for_dying_vms_is_not_refused() -> None:
 
 def test_all_or_nothing_refuses_the_whole_job_if_one_node_has_to_be() -> None:
     """Two nodes are left in the budget: the job of three gets none of them, the job of two both."""
-    facts = facts_of(a_pool(caps=Caps(nodes=2), all_or_nothing=True))
+    facts = facts_of(a_pool(caps=Caps(nodes=3), all_or_nothing=True))
     asks = [ask("az-1", 7), ask("az-2", 7), ask("az-3", 7), ask("az-4", 8), ask("az-5", 8)]
-    admission = admit(asks, {}, facts, nobody(facts))
+    taken = count([a_launch("az-9", "l9", sent_at=NOW, accepted_at=NOW)], facts.policy, Site(), NOW)
+    admission = admit(asks, {}, facts, taken)
     plans = [effect for effect in admission.effects if isinstance(effect, Plan)]
     assert [(plan.ask.node, plan.refused is None) for plan in plans] == [
         ("az-1", False),
@@ -124,7 +126,19 @@ def test_all_or_nothing_refuses_the_whole_job_if_one_node_has_to_be() -> None:
         ("az-5", True),
     ]
     assert list(admission.refused) == [7]
-    assert "job 7 needs all its nodes, and az-3 could not be had" in admission.refused[7].detail
+    assert "needed whole by job 7, and az-3 could not be had" in admission.refused[7].detail
+    assert not is_hopeless(admission.refused[7])
+
+
+def test_a_job_that_its_limits_never_allow_is_told_so() -> None:
+    """Three nodes where two are the limit: no waiting helps, whatever runs now; the limit's key is named."""
+    facts = facts_of(a_pool(caps=Caps(nodes=2), all_or_nothing=True))
+    admission = admit([ask(f"az-{number}", 7) for number in (1, 2, 3)], {}, facts, nobody(facts))
+    assert is_hopeless(admission.refused[7])
+    assert admission.refused[7].detail == (
+        "needed whole by job 7, which is more than the limit allows at all: budget: at most 2 nodes in pool hb "
+        "[raise pools.hb.budget.nodes]"
+    )
 
 
 def test_an_unsent_launch_moves_to_a_warm_offer() -> None:

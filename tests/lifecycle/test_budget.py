@@ -112,23 +112,36 @@ class TestRefusing:
     @pytest.mark.parametrize(
         ("caps", "taken", "offer", "detail"),
         [
-            (Caps(nodes=3), used(3), SMALL, "budget of {}: 3 nodes (3 in use)"),
-            (Caps(nodes=0), [], SMALL, "budget of {}: 0 nodes (0 in use)"),
-            (Caps(cores=70), used(1, BIG), BIG, "budget of {}: 70 cores (64 in use, D64 has 64)"),
-            (Caps(cost_per_hour=5), used(1, BIG), BIG, "budget of {}: 5 USD per hour (3.20 in use, D64 costs 3.20)"),
-            (Caps(cost_per_hour=3), [], BIG, "budget of {}: 3 USD per hour (0.00 in use, D64 costs 3.20)"),
+            (Caps(nodes=3), used(3), SMALL, "at most 3 nodes in {} (3 in use) [raise {}.nodes]"),
+            (Caps(nodes=0), [], SMALL, "at most 0 nodes in {} (0 in use) [raise {}.nodes]"),
+            (Caps(cores=70), used(1, BIG), BIG, "at most 70 cores in {} (64 in use, D64 has 64) [raise {}.cores]"),
+            (
+                Caps(cost_per_hour=5),
+                used(1, BIG),
+                BIG,
+                "at most 5 USD per hour in {} (3.20 in use, D64 costs 3.20) [raise {}.cost_per_hour]",
+            ),
+            (
+                Caps(cost_per_hour=3),
+                [],
+                BIG,
+                "at most 3 USD per hour in {} (0.00 in use, D64 costs 3.20) [raise {}.cost_per_hour]",
+            ),
         ],
     )
-    @pytest.mark.parametrize("holder", ["pool hb", "partition cloud", "the site"])
-    def test_limits(self, holder: str, caps: Caps, taken: list[Launch], offer: Offer, detail: str) -> None:
-        """Each limit, whoever has it: the message names it, its value, and where it stands; nobody but the site is to blame."""
+    @pytest.mark.parametrize(
+        ("holder", "key"),
+        [("pool hb", "pools.hb.budget"), ("partition cloud", "partitions.cloud.budget"), ("the site", "budget")],
+    )
+    def test_limits(self, holder: str, key: str, caps: Caps, taken: list[Launch], offer: Offer, detail: str) -> None:
+        """Each limit, whoever has it: the message names it, its value, where it stands, and its key; the site's own affair."""
         hb = a_pool(caps=caps if holder == "pool hb" else NO_CAPS)
         policy = a_policy(
             hb, site=caps if holder == "the site" else NO_CAPS, cloud=caps if holder == "partition cloud" else NO_CAPS
         )
         failure = census(taken, policy).breaks(hb, offer)
         assert failure is not None
-        assert (failure.reason, failure.blame, failure.detail) == (R.BUDGET, Blame.SITE, detail.format(holder))
+        assert (failure.reason, failure.blame, failure.detail) == (R.BUDGET, Blame.SITE, detail.format(holder, key))
 
     def test_up_to_the_limit_all_is_well(self) -> None:
         """A limit may be reached; ten launches of 0.2 USD are 2 USD, whatever binary fractions say."""
@@ -159,7 +172,7 @@ class TestRefusing:
         assert census([], a_policy(hb), spent=99.9).breaks(hb, BIG) is None
         failure = census([], a_policy(hb), spent=100.0).breaks(hb, BIG)
         assert failure is not None
-        assert failure.detail == "budget of pool hb: 100 USD per month (100.00 spent)"
+        assert failure.detail == "at most 100 USD per month in pool hb (100.00 spent) [raise pools.hb.budget.cost_per_month]"
 
     def test_a_price_that_is_not_known(self) -> None:
         """A limit in USD cannot be kept with it: refused, with the key to set; without such a limit it does not matter."""
@@ -168,7 +181,8 @@ class TestRefusing:
         limited = a_policy(hb, site=Caps(cost_per_month=100))
         failure = census([], limited).breaks(hb, dear)
         assert failure is not None
-        assert failure.detail == "budget of the site: in USD, and the price of X9 is not known: give pools.hb.price_per_hour"
+        text = "a limit in USD for the site, and the price of X9 is not known [give pools.hb.price_per_hour]"
+        assert failure.detail == text
         assert unpriced(hb, limited) == ("X9",)
         free = a_policy(hb, site=Caps(nodes=100))
         assert census([], free).breaks(hb, dear) is None

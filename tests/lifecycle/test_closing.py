@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from slurm_azure.lifecycle.breaker import count_failure
 from slurm_azure.lifecycle.budget import count
-from slurm_azure.lifecycle.closing import SHELF_PREFIX, closures, idle_nodes, is_shelved, only_by_breaker, shelf_reason, shelve
+from slurm_azure.lifecycle.closing import closures, idle_nodes, is_shelved, only_by_breaker, shelf_reason, shelve
 from slurm_azure.lifecycle.effects import Say, Saying
 from slurm_azure.lifecycle.offers import cool
 from slurm_azure.lifecycle.record import Caps, Policy, PoolPolicy, Site
+from slurm_azure.lifecycle.release import reason_text
 from slurm_azure.model import (
     REASON_PREFIX,
     Blame,
@@ -76,13 +77,18 @@ class TestClosures:
         closed = closed_by(pauses=a_pause(until=NOW + 3599.5))
         assert set(closed) == {POOL, GPU.name}
         assert closed[POOL] == Failure(
-            R.PAUSED, "stopped by anna until 09:00 UTC: VPN is being rebuilt", Scope.SITE, Blame.SITE
+            R.PAUSED,
+            "stopped by anna until 09:00 UTC: VPN is being rebuilt [slurm-azure resume-service]",
+            Scope.SITE,
+            Blame.SITE,
         )
 
     def test_a_pause_of_a_pool_closes_that_one(self) -> None:
         """Without an end or a reason it says neither."""
         closed = closed_by(pauses=a_pause("gpu", reason=""))
-        assert {pool: failure.detail for pool, failure in closed.items()} == {"gpu": "stopped by anna"}
+        assert {pool: failure.detail for pool, failure in closed.items()} == {
+            "gpu": "stopped by anna [slurm-azure resume-service --pool gpu]"
+        }
 
     def test_a_pause_expires(self) -> None:
         """By itself, at its moment."""
@@ -120,7 +126,8 @@ class TestClosures:
         policy = replace(POLICY, partition_caps={"cloud": Caps(nodes=2)})
         launches = (a_launch("az-1", offer=PLAIN), a_launch("az-2", "l2", offer=PLAIN))
         closed = closed_by(launches=launches, policy=policy)
-        assert closed == {POOL: Failure(R.BUDGET, "budget of partition cloud: 2 nodes", Scope.POOL, Blame.SITE)}
+        detail = "at most 2 nodes in partition cloud [raise partitions.cloud.budget.nodes]"
+        assert closed == {POOL: Failure(R.BUDGET, detail, Scope.POOL, Blame.SITE)}
         assert closed_by(launches=launches[:1], policy=policy) == {}
 
     def test_only_offers_that_are_to_be_had_are_weighed(self) -> None:
@@ -136,7 +143,8 @@ class TestClosures:
         for _ in range(HB.breaker_failures):
             breaker = count_failure(breaker, HB, Failure(R.BOOT, "mounts: /home"), NodeName("az-7"), NOW)
         closed = closed_by(breakers={POOL: breaker})
-        assert closed[POOL].detail == "until a node has joined: 5 boots in a row failed, the last of az-7: mounts: /home"
+        last = "5 boots in a row failed, the last of az-7: mounts: /home [slurm-azure why az-7 --console]"
+        assert closed[POOL].detail == f"until a node has joined: {last}"
         assert only_by_breaker(closed[POOL])
         both = closed_by(breakers={POOL: breaker}, pauses=a_pause())
         assert not only_by_breaker(both[POOL])
@@ -162,7 +170,7 @@ def shelved(name: str = "az-1", why: Failure = AWAY, power: Power = Power.OFF) -
     return a_node(power, name, shelf_reason(why), "DRAIN")
 
 
-REASON = "slurm-azure: closed: capacity, nothing is asked for until 08:05 UTC: AllocationFailed: no room"
+REASON = "slurm-azure: capacity: closed until 08:05 UTC: AllocationFailed: no room"
 
 
 class TestShelf:
@@ -231,7 +239,7 @@ class TestShelf:
 
     def test_after_a_budget_no_more_return_than_have_room(self) -> None:
         """Else each VM that goes would bring back hundreds of nodes, and jobs for each of them, for one."""
-        full = Failure(R.BUDGET, "budget of the site: 50 nodes", Scope.POOL, Blame.SITE)
+        full = Failure(R.BUDGET, "at most 50 nodes in the site", Scope.POOL, Blame.SITE)
         nodes = [shelved(f"az-{number}", full) for number in range(1, 6)]
         assert set(told(nodes, {}, room=lambda _: 2)) == {"az-1", "az-2"}
         assert set(told([*nodes, a_node(name="az-9")], {}, room=lambda _: 2)) == {"az-1"}
@@ -241,7 +249,7 @@ class TestShelf:
 
     def test_after_a_budget_all_return_once_nobody_wants_any(self) -> None:
         """What there is room for lies idle, and nothing of the pool is in use: none stays on the shelf for ever."""
-        full = Failure(R.BUDGET, "budget of the site: 2 nodes", Scope.POOL, Blame.SITE)
+        full = Failure(R.BUDGET, "at most 2 nodes in the site", Scope.POOL, Blame.SITE)
         nodes = [a_node(name="az-8"), a_node(name="az-9"), *(shelved(f"az-{number}", full) for number in (1, 2, 3))]
         assert set(told(nodes, {}, room=lambda _: 2)) == {"az-1", "az-2", "az-3"}
         assert told(nodes, {}, busy={"az-9"}, room=lambda _: 2) == {}
@@ -252,11 +260,35 @@ class TestShelf:
         assert shelve({node.name: node}, {}, {POOL: AWAY}, set()) == []
 
     def test_reasons_of_shelf_and_failure_differ(self) -> None:
-        """A failed node is told apart from one with which nothing is wrong."""
+        """A failed node is told apart from one with which nothing is wrong, though both have the same cause."""
         paused = Failure(R.PAUSED, "stopped by anna", Scope.SITE, Blame.SITE)
-        assert shelf_reason(paused) == f"{SHELF_PREFIX} stopped by anna"
-        assert is_shelved(shelved())
-        assert not is_shelved(a_node(Power.OFF, "az-1", "slurm-azure: capacity: no room", "DRAIN"))
+        assert shelf_reason(paused) == "slurm-azure: paused: closed: stopped by anna"
+        broken = Failure(R.PAUSED, "until a node has joined: 5 boots", Scope.POOL, Blame.IMAGE)
+        assert shelf_reason(broken) == "slurm-azure: paused: closed until a node has joined: 5 boots"
+        for why in (paused, broken, AWAY):
+            assert is_shelved(shelved(why=why))
+            assert not is_shelved(a_node(Power.OFF, "az-1", reason_text(why), "DRAIN"))
+        assert not is_shelved(a_node(Power.OFF, "az-1", "slurm-azure: boot: closed-door: x", "DRAIN"))
+
+    @pytest.mark.parametrize(
+        "reason",
+        [
+            "slurm-azure: closed: capacity, nothing is asked for until 08:05 UTC: no room",
+            "slurm-azure: closed: stopped by anna",
+            "slurm-azure: closed: budget of the site: 50 nodes",
+        ],
+    )
+    def test_what_an_earlier_release_shelved_returns(self, reason: str) -> None:
+        """After an update no idle node stays drained for ever: the old words are known, budgets' among them, and replaced."""
+        old = a_node(Power.OFF, "az-1", reason, "DRAIN")
+        assert told([old], {}) == {"az-1": (Saying.RESUME, "")}
+        assert told([old], {POOL: AWAY}) == {"az-1": (Saying.SHELVE, REASON)}
+        assert bool(told([old], {}, room=lambda _: 0)) is ("budget" not in reason)
+
+    def test_the_cause_is_within_twenty_characters(self) -> None:
+        """Plain `sinfo -R` shows no more of a reason than that."""
+        for reason, start in ((R.PAUSED, "paused:"), (R.QUOTA, "quota:"), (R.BUDGET, "budget:"), (R.CAPACITY, "capacit")):
+            assert start in shelf_reason(replace(AWAY, reason=reason))[:20]
 
     def test_ten_thousand_nodes(self) -> None:
         """A look at them all takes a few hundredths of a second."""

@@ -50,7 +50,7 @@ def test_a_canary_that_lost_its_reason_is_told_once() -> None:
     booting = a_record(live=a_launch(sent_at=NOW, accepted_at=NOW), slurm=waking)
     assert says(a_round(site, booting, nodes=[waking])) == [(NODE, Saying.SHELVE)]
     assert says(a_round(site, booting, nodes=[waking], told=(NODE,))) == []
-    assert says(a_round(site, booting, nodes=[replace(waking, reason="slurm-azure: closed: ...")])) == []
+    assert says(a_round(site, booting, nodes=[replace(waking, reason="slurm-azure: paused: closed: ...")])) == []
 
 
 def test_a_node_that_cannot_be_decided_on_stops_no_other() -> None:

@@ -86,7 +86,7 @@ def test_troubles_of_jobs_that_are_long_over_are_forgotten() -> None:
 def test_a_shelved_node_that_a_job_has_got_in_the_same_moment_returns_when_the_job_has_left_it() -> None:
     """Slurm refuses state=idle while it is there: asked for each minute it would be refused each minute."""
     for flags, expected in ((("DRAIN", "ALLOCATED"), []), (("DRAIN",), [Saying.RESUME])):
-        node = a_node(Power.UP, "az-1", "slurm-azure: closed: stopped by root", *flags)
+        node = a_node(Power.UP, "az-1", "slurm-azure: paused: closed: stopped by root", *flags)
         says = shelve({node.name: node}, {node.name: POOL}, {}, busy=())
         assert [say.saying for say in says] == expected
 
@@ -104,5 +104,5 @@ def test_a_pool_whose_nodes_have_all_failed_gets_a_canary_all_the_same() -> None
         return [effect.saying for effect in effects if isinstance(effect, Say)]
 
     assert says(down, a_record(slurm=down, last=last)) == [Saying.RESUME, Saying.SHELVE]
-    shelved = a_node(Power.OFF, "az-1", "slurm-azure: closed: until a node has joined", "DRAIN")
+    shelved = a_node(Power.OFF, "az-1", "slurm-azure: paused: closed until a node has joined", "DRAIN")
     assert Saying.WAKE in says(shelved)

@@ -144,7 +144,7 @@ def test_s36_a_fault_of_the_set_up_closes_the_pool_with_its_remedy(
         jobs = site.slurm.submit_each("az-[1-4]")
         site.run(lambda: len(site.slurm.sinfo_R()) == 10, 120)
         for shown in site.slurm.sinfo_R().values():
-            assert re.match(rf"slurm-azure: (closed: )?{reason.value}\b.*{code}: ", shown), shown
+            assert re.match(rf"slurm-azure: {reason.value}: (closed until .* UTC: )?.*{code}: ", shown), shown
             assert re.search(rf"\[.*({remedy})", shown), shown
         assert site.metric("node_failures_total", reason=reason.value) >= 1
         asked = site.counts()[CREATE]
