@@ -220,10 +220,11 @@ class Deadlines(_Section):
 
 
 class BreakerSettings(_Section):
-    """After `failures` boots in a row that failed the pool is closed; one canary is booted after `pause`, then after twice that."""
+    """After `failures` boots in a row that failed the pool is closed; one canary is booted after `pause`, then after twice
+    that."""
 
     failures: Annotated[int, Field(ge=1)] = 5
-    pause: Annotated[Duration, Field(ge=10)] = 600.0
+    pause: Annotated[Duration, Field(ge=10, le=3600)] = 600.0
 
 
 class Keep(_Section):

@@ -31,6 +31,8 @@ def _say(item: Any, path: KeyPath, model: type[BaseModel], forms: Forms) -> str:
         return "missing"
     if kind == "value_error":
         return str(context.get("error", item["msg"]))
+    if kind == "string_type" and isinstance(item["input"], bool | int | float):
+        return _unquoted(item["input"])
     if kind == "literal_error":
         return f"must be {context['expected']}, not {item['input']!r}"
     if kind == "string_pattern_mismatch":
@@ -40,6 +42,13 @@ def _say(item: Any, path: KeyPath, model: type[BaseModel], forms: Forms) -> str:
         )
     message = item["msg"].replace("Input should be", "must be")
     return f"{message}, not {_short(item['input'])}"
+
+
+def _unquoted(value: object) -> str:
+    """YAML takes what looks like a number, or yes and no, for that."""
+    return "must be text, and YAML reads it as another thing: put it in quotes" + (
+        "" if isinstance(value, bool) else f', "{value}"'
+    )
 
 
 def _short(value: object) -> str:

@@ -10,10 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
+from slurm_azure.azure.catalog import Catalog
 from slurm_azure.config import Config, load_config
 from slurm_azure.errors import ConfigError
+from slurm_azure.generate.doubts import find_doubts
 from slurm_azure.model import Priority
+from slurm_azure.slurm.versions import traits
 
+POOL = {"nodes": "az-hb-[1-2]", "sizes": "Standard_HB120rs_v3", "image": {"id": "/subscriptions/s/images/i"}}
 SHIPPED = Path(__file__).resolve().parents[1] / "etc" / "slurm-azure.yaml"
 
 
@@ -49,6 +53,11 @@ def mistakes(file: Path) -> list[str]:
 def test_the_shipped_file_is_valid() -> None:
     """What an administrator starts from has no mistake."""
     assert load_config(SHIPPED).cluster == "mycluster"
+
+
+def test_the_shipped_file_raises_no_doubt() -> None:
+    """Nor anything that `check` would warn of."""
+    assert find_doubts(load_config(SHIPPED), Catalog.load(), traits((24, 11))) == ()
 
 
 def test_the_shipped_file_shows_the_true_defaults(tmp_path: Path) -> None:
@@ -106,6 +115,9 @@ limits: {requests: {write_bust: 3}}
         ({"mounts": [{"source": "a:/x", "path": "/x"}, {"source": "b:/y", "path": "/x/"}]}, "mounts[1].path: /x/ is a mount"),
         ({"mounts": [{"source": "no-colon", "path": "relative"}]}, "mounts[0].source"),
         ({"metrics": {"listen": "everywhere"}}, "metrics.listen"),
+        ({"pools": {"hb": {**POOL, "zones": [1, 2]}}}, "pools.hb.zones[0]: must be text, and YAML reads"),
+        ({"pools": {"hb": {**POOL, "zones": [1, 2]}}}, 'put it in quotes, "1"'),
+        ({"pools": {"hb": {**POOL, "breaker": {"pause": "2h"}}}}, "pools.hb.breaker.pause: must be less than or equal to 3600"),
     ],
 )
 def test_what_no_single_key_shows_is_found(tmp_path: Path, changes: dict[str, Any], expected: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from slurm_azure.lifecycle.closing import moment
+
 
 def iso(at: float | None) -> str | None:
     """A moment (seconds since the epoch) in UTC, ISO 8601 with milliseconds and offset."""
@@ -31,8 +33,6 @@ def span(seconds: float) -> str:
     return f"{whole // 86400}d{whole % 86400 // 3600:02}h"
 
 
-def until_text(until: float | None) -> str:
-    """`until 2026-11-21 14:00 UTC`, or until somebody ends it."""
-    if until is None:
-        return "until somebody resumes it"
-    return datetime.fromtimestamp(until, UTC).strftime("until %Y-%m-%d %H:%M UTC")
+def until_text(until: float | None, since: float) -> str:
+    """`until 14:00 UTC`, as nodes' reasons say it, or until somebody ends it."""
+    return "until somebody resumes it" if until is None else f"until {moment(until, since)}"

@@ -12,7 +12,7 @@ from slurm_azure.cli.table import table
 from slurm_azure.daemon.standing import budgets, spent_by_pool
 from slurm_azure.lifecycle.breaker import is_open
 from slurm_azure.lifecycle.budget import count
-from slurm_azure.lifecycle.closing import closures
+from slurm_azure.lifecycle.closing import closures, moment
 from slurm_azure.lifecycle.offers import Market
 from slurm_azure.lifecycle.record import Policy, Site
 from slurm_azure.lifecycle.spending import month_of
@@ -76,10 +76,12 @@ def paragraphs(seen: Obstacles, now: float) -> list[str]:
     parts = []
     if seen.pauses:
         header = ["WHAT", "SINCE", "UNTIL", "BY", "REASON"]
-        paused = [(one.pool or "the site", clock(one.since), _end(one.until), one.by, one.reason) for one in seen.pauses]
+        paused = [
+            (one.pool or "the site", clock(one.since), _end(one.until, one.since), one.by, one.reason) for one in seen.pauses
+        ]
         parts.append("Paused:\n" + table(header, paused))
     if seen.closed:
-        shut = [(one.pool, one.failure.reason, _end(one.until), one.failure.detail) for one in seen.closed]
+        shut = [(one.pool, one.failure.reason, _end(one.until, now), one.failure.detail) for one in seen.closed]
         parts.append("Closed, nothing new is made there:\n" + table(["POOL", "REASON", "UNTIL", "DETAIL"], shut))
     if seen.cool_downs:
         cold = [(one.key, one.reason, one.strikes, span(one.until - now), one.detail) for one in seen.cool_downs]
@@ -97,8 +99,8 @@ def paragraphs(seen: Obstacles, now: float) -> list[str]:
     return parts
 
 
-def _end(until: float | None) -> str:
-    return "" if until is None else clock(until)
+def _end(until: float | None, since: float) -> str:
+    return "" if until is None else moment(until, since)
 
 
 def _state(breaker: Breaker) -> str:

@@ -25,7 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `pause`."""
     add_common(parser)
     end = parser.add_mutually_exclusive_group()
-    end.add_argument("--for", dest="span", metavar="TIME", type=_span, help="such as 90m, 2h, 3d [until it is taken back]")
+    end.add_argument(
+        "--for", dest="span", metavar="TIME", type=_span, help="such as 90m, 2h, 3d, or seconds [until it is taken back]"
+    )
     end.add_argument("--until", metavar="TIME", help="HH:MM, or 2026-11-21T14:00, local time unless it has an offset")
     parser.add_argument("--reason", metavar="TEXT", default="", help="why; shown with what is refused meanwhile")
 
@@ -38,14 +40,14 @@ def run(options: argparse.Namespace, context: Context) -> int:
     order = Order(OrderKind.PAUSE, now, who(), pool, until, one_line(options.reason))
     given = hand_over(order, options.run, context)
     subject = "" if pool is None else f"pool {pool} "
-    line = f"{subject}paused {until_text(until)}; {_goes_on(given.launches, pool)}; nothing new is made"
+    line = f"{subject}paused {until_text(until, now)}; {_goes_on(given.launches, pool)}; nothing new is made"
     context.say(line + (f" ({given.remark})" if given.remark else ""))
     return 0
 
 
 def _span(text: str) -> float:
     try:
-        seconds = _DURATION.validate_python(text)
+        seconds = _DURATION.validate_python(float(text) if re.fullmatch(r"\d+(\.\d+)?", text) else text)
     except ValidationError:
         raise argparse.ArgumentTypeError(f"{text!r} is no duration; write for instance 90s, 5m or 2h") from None
     if seconds <= 0:

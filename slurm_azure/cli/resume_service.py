@@ -35,6 +35,6 @@ def _line(pool: PoolName | None, was_paused: bool, left: Sequence[Pause]) -> str
     if not left:
         return done
     others = ", ".join(
-        f"{'the whole site' if one.pool is None else f'pool {one.pool}'} {until_text(one.until)}" for one in left
+        f"{'the whole site' if one.pool is None else f'pool {one.pool}'} {until_text(one.until, one.since)}" for one in left
     )
     return f"{done}; still paused: {others}"

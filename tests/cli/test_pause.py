@@ -91,9 +91,18 @@ def test_a_pause_is_taken_in_and_said(desk: Desk) -> None:
     desk.site.journal([*running, a_launch("az-20", "l20", accepted_at=NOW), a_launch("az-21", "l21")])
     desk.start_daemon()
     said = desk.run("pause", "--for", "2h", "--reason", "network\nwork")
-    assert said == "paused until 2026-11-21 14:00 UTC; 12 running and 1 booting nodes go on; nothing new is made\n"
+    assert said == "paused until 14:00 UTC; 12 running and 1 booting nodes go on; nothing new is made\n"
     assert desk.pauses() == [Pause(None, NOW, NOW + 7200, "ann", "network work")]
     assert desk.given() == []
+
+
+def test_a_pause_takes_plain_seconds_and_its_end_is_shown_alike_everywhere(desk: Desk) -> None:
+    """As the configuration does; the minute in which it is surely over, by the command, by `status` and on the nodes."""
+    desk.site.journal()
+    desk.start_daemon()
+    assert desk.run("pause", "--for", "7230").startswith("paused until 14:01 UTC;")
+    assert "14:01 UTC" in desk.site.run("status").out
+    assert "14:00" not in desk.site.run("status").out
 
 
 def test_a_pool_can_be_paused_alone(desk: Desk) -> None:
@@ -157,7 +166,7 @@ def test_service_is_resumed(desk: Desk) -> None:
     desk.start_daemon()
     desk.run("pause")
     desk.run("pause", "--pool", "hb", "--for", "1h")
-    left = "still paused: pool hb until 2026-11-21 13:00 UTC"
+    left = "still paused: pool hb until 13:01 UTC"
     assert desk.run("resume-service") == f"the site is in service again; {left}\n"
     assert desk.run("resume-service") == f"the site was not paused; {left}\n"
     assert desk.run("resume-service", "--pool", "hb") == "pool hb is in service again\n"
