@@ -10,9 +10,9 @@ VM whose provisioning failed (`ProvisioningState/failed/CODE`), and inside the `
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from slurm_azure.model import Blame, Failure, FailureReason, Scope
+from slurm_azure.model import Blame, Failure, FailureReason, PoolName, Scope
 
 DETAIL_LIMIT = 300
 """Characters of `Failure.detail`: it becomes a node's Reason, which has to be readable in `sinfo -R`."""
@@ -78,7 +78,7 @@ RULES: tuple[Rule, ...] = (
         _R.SPOT_PRICE,
         _B.CAPACITY,
         _S.SIZE,
-        "raise spot.max_price, or set spot.fallback",
+        "raise pools.NAME.spot.max_price, or set spot.fallback",
     ),
     Rule(
         ("AzureSpotFeatureNotEnabledForSubscription",),
@@ -105,7 +105,7 @@ RULES: tuple[Rule, ...] = (
         _R.CONFIGURATION,
         _B.CONFIGURATION,
         _S.POOL,
-        "see the pool's priority and spot",
+        "see pools.NAME.priority and .spot",
     ),
     # Faults and queues of Azure's own: nothing is wrong with what was asked for.
     Rule(
@@ -180,20 +180,20 @@ RULES: tuple[Rule, ...] = (
         "see azure.subnet and azure.network_security_group",
     ),
     # The image.
-    Rule(("NotFound", "ResourceNotFound"), _R.IMAGE, _B.IMAGE, _S.POOL, "see the pool's image", r"image"),
+    Rule(("NotFound", "ResourceNotFound"), _R.IMAGE, _B.IMAGE, _S.POOL, "see pools.NAME.image", r"image"),
     Rule(
         ("ImageNotFound", "PlatformImageNotFound", "GalleryImageNotFound", "ImageVersionDeprecated"),
         _R.IMAGE,
         _B.IMAGE,
         _S.POOL,
-        "see the pool's image",
+        "see pools.NAME.image",
     ),
     Rule(
         ("VMMarketplaceInvalidInput", "ResourcePurchaseValidationFailed", "MarketplacePurchaseEligibilityFailed"),
         _R.IMAGE,
         _B.IMAGE,
         _S.POOL,
-        "set image.plan: true, and accept the terms once (az vm image terms accept)",
+        "set pools.NAME.image.plan: true, and accept the terms once (az vm image terms accept)",
     ),
     # ... and what one VM has shown of it: the pool's breaker counts these.
     Rule(
@@ -208,15 +208,15 @@ RULES: tuple[Rule, ...] = (
         _R.IMAGE,
         _B.IMAGE,
         _S.LAUNCH,
-        "the image's disk could not be copied: see the pool's image",
+        "the image's disk could not be copied: see pools.NAME.image",
     ),
-    Rule(("DiskBlobNotFound",), _R.IMAGE, _B.IMAGE, _S.POOL, "the image's disk cannot be read: see the pool's image"),
+    Rule(("DiskBlobNotFound",), _R.IMAGE, _B.IMAGE, _S.POOL, "the image's disk cannot be read: see pools.NAME.image"),
     Rule(
         ("InvalidParameter",),
         _R.IMAGE,
         _B.IMAGE,
         _S.SIZE,
-        "the size and the pool's image do not go together",
+        "the size and pools.NAME.image do not go together",
         r"hypervisor generation|cannot boot",
     ),
     Rule(
@@ -224,12 +224,12 @@ RULES: tuple[Rule, ...] = (
         _R.IMAGE,
         _B.IMAGE,
         _S.POOL,
-        "see the pool's image",
+        "see pools.NAME.image",
         r"imageReference|osDisk\.image|\bimage\b",
     ),
     # Booting: the breaker's affair, too.
-    Rule(("OSProvisioningTimedOut",), _R.BOOT, _B.IMAGE, _S.LAUNCH, "see the VM's boot diagnostics"),
-    Rule(("VMStartTimedOut",), _R.BOOT, _B.TRANSIENT, _S.LAUNCH, "see the VM's boot diagnostics"),
+    Rule(("OSProvisioningTimedOut",), _R.BOOT, _B.IMAGE, _S.LAUNCH, "slurm-azure why NODE --console"),
+    Rule(("VMStartTimedOut",), _R.BOOT, _B.TRANSIENT, _S.LAUNCH, "slurm-azure why NODE --console"),
     Rule(
         ("VMExtensionProvisioningError", "VMExtensionProvisioningTimeout", "VMExtensionHandlerNonTransientError"),
         _R.BOOT,
@@ -242,7 +242,7 @@ RULES: tuple[Rule, ...] = (
         _R.BOOT,
         _B.IMAGE,
         _S.LAUNCH,
-        "see the VM's boot diagnostics",
+        "slurm-azure why NODE --console",
     ),
     # What we may do. Policies are told apart by their names, of which Azure's words are made.
     Rule(
@@ -280,7 +280,7 @@ RULES: tuple[Rule, ...] = (
         _R.PERMISSION,
         _B.PERMISSION,
         _S.POOL,
-        "the daemon's identity must be allowed to read the pool's image",
+        "the daemon's identity must be allowed to read pools.NAME.image",
         r"'Microsoft\.Compute/(images|galleries)",
     ),
     Rule(
@@ -332,14 +332,14 @@ RULES: tuple[Rule, ...] = (
         _R.CONFIGURATION,
         _B.CONFIGURATION,
         _S.OFFER,
-        "see the pool's zones",
+        "see pools.NAME.zones",
     ),
     Rule(
         _PARAMETER,
         _R.CONFIGURATION,
         _B.CONFIGURATION,
         _S.SIZE,
-        "see the pool's sizes",
+        "see pools.NAME.sizes",
         r"VM size|vmSize|hardwareProfile",
     ),
     # A PUT over a VM that is there: its name has the launch's id, so it is ours, and of an earlier call of the same launch.
@@ -363,7 +363,7 @@ RULES: tuple[Rule, ...] = (
         _R.CONFIGURATION,
         _B.CONFIGURATION,
         _S.POOL,
-        "see the pool's settings",
+        "see pools.NAME",
     ),
 )
 """First match counts: rows with `words` stand before the row that takes the rest of their code."""
@@ -379,7 +379,8 @@ _WRAPPERS = frozenset({"deploymentfailed", "resourcedeploymentfailure", "resourc
 def classify(code: str, message: str, status: int = 0) -> Failure:
     """Why Azure did not make a VM. `code` and `message` are its own words, `status` the HTTP status (0 = not an answer).
 
-    The detail is one line of at most 300 characters: Azure's code and words, then the remedy in brackets. A code that
+    The detail is one line of at most 300 characters: Azure's code and words, then the remedy in brackets
+    (`addressed` puts the pool's name in). A code that
     is not in the table keeps its words; its HTTP status may tell what it is, else it is UNKNOWN, and treated as if this offer
     could not be had: others are tried, and this one not again at once.
     """
@@ -391,6 +392,14 @@ def classify(code: str, message: str, status: int = 0) -> Failure:
     remedy = f" [{rule.remedy}]"
     detail = one_line(f"{code}: {_missing_right(message) or message}", DETAIL_LIMIT - len(remedy)) + remedy
     return Failure(rule.reason, detail, rule.scope, rule.blame)
+
+
+def addressed(failure: Failure, pool: PoolName) -> Failure:
+    """`failure` of a launch in `pool`, with that name in the remedy."""
+    cause, bracket, remedy = failure.detail.rpartition(" [")
+    if not bracket:
+        return failure
+    return replace(failure, detail=cause + bracket + remedy.replace("pools.NAME", f"pools.{pool}"))
 
 
 def _by_status(status: int) -> tuple[FailureReason, Scope, Blame]:

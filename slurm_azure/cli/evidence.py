@@ -65,7 +65,7 @@ def paragraphs(
     if any(launch.attempt > 1 for launch in launches):
         parts.append("Attempts:\n" + _attempts(launches))
     for launch in launches:
-        about = [*_failure_lines(launch.failure), *_boot_lines(boot_of(launch))]
+        about = [*_failure_lines(launch.failure), *_boot_lines(boot_of(launch), launch.failure)]
         if about:
             parts.append(f"Launch {launch.id}:\n" + "\n".join(f"  {line}" for line in about))
         if launch.id in consoles:
@@ -100,14 +100,15 @@ def _outcome(launch: Launch) -> str:
 def _failure_lines(failure: Failure | None) -> list[str]:
     if failure is None:
         return []
-    return [f"failed: {failure.reason}: {failure.detail}", f"affair of {AFFAIR_OF[failure.blame]}"]
+    return [f"failed: {failure.reason}, an affair of {AFFAIR_OF[failure.blame]}"]
 
 
-def _boot_lines(report: BootReport | None) -> list[str]:
+def _boot_lines(report: BootReport | None, failure: Failure | None) -> list[str]:
     if report is None:
         return []
     how = "booted" if report.ok else f"boot failed at {report.step or 'an unknown step'}"
-    cause = f": {report.cause}" if report.cause else ""
+    told_already = failure is not None and report.cause in failure.detail  # the line of time has it
+    cause = f": {report.cause}" if report.cause and not told_already else ""
     lines = [f"the node told: {how} after {span(report.seconds)}{cause}"]
     if report.stages:
         lines.append("steps: " + ", ".join(f"{name} {span(seconds)}" for name, seconds in report.stages))

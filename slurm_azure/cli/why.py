@@ -210,7 +210,7 @@ def _now(story: Story) -> str:
     spent = cost(launch, story.at)
     money = "" if spent is None else f", about {spent:.2f} USD so far"
     if launch.gone_at is not None:
-        return "off" + (f"; the last launch failed: {launch.failure.detail}" if launch.failure else "")
+        return "off" + (f"; the last launch failed: {launch.failure.reason}" if launch.failure else "")
     return f"{launch.stage} for {span(story.at - _since(launch))}, VM {launch.vm_name}{money}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from slurm_azure.azure.cloud import VmPower
-from slurm_azure.azure.failures import classify
+from slurm_azure.azure.failures import addressed, classify
 from slurm_azure.daemon.calls import Result
 from slurm_azure.errors import CreateRefused, CredentialRefused, RenderError, Throttled
 from slurm_azure.lifecycle.join import evicted
@@ -18,7 +18,7 @@ def after_create(launch: Launch, result: Result, now: float) -> Launch:
     if error is None:
         return replace(launch, sent_at=launch.sent_at or result.begun, accepted_at=launch.accepted_at or now)
     if isinstance(error, CreateRefused):
-        return _refused(launch, classify(error.code, error.message, error.status))
+        return _refused(launch, addressed(classify(error.code, error.message, error.status), launch.pool))
     if isinstance(error, RenderError):
         return _refused(launch, Failure(FailureReason.CONFIGURATION, str(error), Scope.POOL, Blame.CONFIGURATION))
     if isinstance(error, Throttled | CredentialRefused):  # nothing was made; by an earlier call something may have been
@@ -35,7 +35,7 @@ def after_start(launch: Launch, result: Result, now: float) -> Launch:
     if error is None:
         return replace(live, failure=Failure(FailureReason.VANISHED, f"VM {launch.vm_name}, which was kept, is not there"))
     if isinstance(error, CreateRefused):
-        failure = classify(error.code, error.message, error.status)
+        failure = addressed(classify(error.code, error.message, error.status), launch.pool)
         of_the_offer = failure.reason in (FailureReason.CAPACITY, FailureReason.QUOTA, FailureReason.SPOT_PRICE)
         return replace(live, failure=failure if of_the_offer else replace(failure, scope=Scope.LAUNCH))
     if isinstance(error, CredentialRefused):
@@ -76,10 +76,8 @@ def after_diagnosis(launch: Launch, result: Result) -> Launch:
     """Azure said why a VM failed: that stands on its launch until it is decided (lifecycle/retry.py)."""
     if result.error is not None or not launch.live:
         return launch
-    failure = result.value or Failure(
-        FailureReason.VANISHED, f"VM {launch.vm_name} failed, and was gone before it was asked why"
-    )
-    return replace(launch, failure=failure)
+    failure = result.value or Failure(FailureReason.VANISHED, "its VM failed, and was gone before it was asked why")
+    return replace(launch, failure=addressed(failure, launch.pool))
 
 
 def after_look(launch: Launch, result: Result) -> Launch:

@@ -24,8 +24,7 @@ def fail(record: NodeRecord, failure: Failure, facts: Facts, effects: list[Effec
     launch = replace(record.live, failure=failure)
     if not final and _may_follow(record, launch, failure, facts):
         effects.append(Learn(launch, Lesson.FAILED))
-        text = f"attempt {launch.attempt} failed, another follows: {failure.reason.value}: {failure.detail}"
-        effects.append(Note(record.node, text))
+        effects.append(Note(record.node, f"attempt {launch.attempt} failed ({failure.reason.value}), another follows"))
         over = replace(launch, released_at=facts.now, release_reason=REPLACED, told_at=facts.now)
     else:
         effects.append(Learn(launch, Lesson.LOST))

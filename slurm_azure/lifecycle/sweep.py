@@ -94,7 +94,7 @@ def _heal(record: NodeRecord, facts: Facts, effects: list[Effect]) -> None:
     if facts.now - since >= facts.policy.failed_node_hold:
         effects += [
             Say(record.node, Saying.RESUME, ""),
-            Note(record.node, f"back in service; it was down for: {slurm.reason}"),
+            Note(record.node, f"back in service; it was down for: {_in_short(slurm.reason)}"),
         ]
         if closed is not None:  # a canary can be any idle node; were all of them down, none would ever open the pool again
             effects.append(Say(record.node, Saying.SHELVE, shelf_reason(closed)))
@@ -133,3 +133,8 @@ def is_held(slurm: SlurmNode) -> bool:
     if slurm.reason.startswith(SLURMS_OWN_REASONS):
         return slurm.down or slurm.drained
     return slurm.ours_to_resume and (slurm.down or (slurm.drained and not is_shelved(slurm)))
+
+
+def _in_short(reason: str) -> str:
+    """A reason of ours without its details, which the launch has; others as they are."""
+    return ":".join(reason.split(":")[:2]) if reason.startswith(REASON_PREFIX) else reason

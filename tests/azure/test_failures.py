@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slurm_azure.azure.failures import DETAIL_LIMIT, RULES, classify, find_rule, innermost, one_line
-from slurm_azure.model import Blame, Failure
+from slurm_azure.azure.failures import DETAIL_LIMIT, RULES, addressed, classify, find_rule, innermost, one_line
+from slurm_azure.model import Blame, Failure, PoolName
 from slurm_azure.model import FailureReason as R
 from slurm_azure.model import Scope as S
 from slurm_azure.simulator.faults.catalog import NAMED, filled
@@ -90,8 +90,8 @@ REAL = [
         R.CONFIGURATION,
         "sizes",
     ),
-    ("InvalidParameter", "Linux host name cannot exceed 64 characters in length.", R.CONFIGURATION, "settings"),
-    ("OSProvisioningTimedOut", "OS Provisioning for VM 'x' did not finish in the allotted time.", R.BOOT, "diagnostics"),
+    ("InvalidParameter", "Linux host name cannot exceed 64 characters in length.", R.CONFIGURATION, "pools.NAME"),
+    ("OSProvisioningTimedOut", "OS Provisioning for VM 'x' did not finish in the allotted time.", R.BOOT, "why NODE --console"),
     ("OSProvisioningClientError", "OS Provisioning failed for VM 'x' due to an internal error.", R.IMAGE, "cloud-init"),
     ("RequestDisallowedByPolicy", "Resource 'x' was disallowed by policy.", R.POLICY, "policy"),
     ("ScopeLocked", "The scope cannot perform write operation because following scope(s) are locked.", R.POLICY, "lock"),
@@ -124,6 +124,14 @@ def test_real_errors(code: str, message: str, reason: R, remedy: str) -> None:
     assert failure.reason is reason
     assert failure.detail.startswith(f"{code}: ")
     assert remedy in failure.detail[failure.detail.rindex("[") :]
+
+
+def test_the_remedy_names_the_pools_key() -> None:
+    """An administrator reads which key it is; Azure's own words are left alone."""
+    found = classify("ImageNotFound", "Image pools.NAME was not found")
+    assert addressed(found, PoolName("hb")).detail == "ImageNotFound: Image pools.NAME was not found [see pools.hb.image]"
+    strange = classify("Odd", "no pools.NAME")
+    assert addressed(strange, PoolName("hb")) == strange
 
 
 def test_code_in_any_case() -> None:
