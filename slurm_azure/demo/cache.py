@@ -10,6 +10,8 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from slurm_azure.errors import PreflightError
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 _KEPT = 3  # builds of one kind
 
@@ -36,6 +38,7 @@ def build_once(kind: str, key: str, build: Callable[[Path], None], folder: Path 
     cache = folder or cache_folder()
     done = cache / f"{kind}-{key}"
     if done.is_dir():
+        os.utime(done)
         return done
     cache.mkdir(parents=True, exist_ok=True)
     with _locked(cache / f"{kind}.lock"):
@@ -51,10 +54,57 @@ def build_once(kind: str, key: str, build: Callable[[Path], None], folder: Path 
     return done
 
 
+def hold(build: Path) -> int:
+    """A descriptor; until it and all its copies are closed, those of children that inherit it too, the build stays.
+
+    So what a running site consists of is there as long as one of its processes is, whoever builds anew and however it ends.
+    Raises PreflightError if the build is gone.
+    """
+    try:
+        descriptor = os.open(build, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        raise _gone(build) from None
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    if not build.is_dir():  # its remover was here first
+        os.close(descriptor)
+        raise _gone(build)
+    return descriptor
+
+
+def claim(name: str) -> int:
+    """A descriptor; until it and all its copies are closed nobody else has a claim to that file of the cache.
+
+    Raises PreflightError if somebody has.
+    """
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(cache_folder() / name, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise PreflightError(
+            f"a site was left running with {cache_folder()}: end it with `make demo-stop`, or set SLURM_AZURE_CACHE to "
+            "another folder"
+        ) from None
+    return descriptor
+
+
+def _gone(build: Path) -> PreflightError:
+    return PreflightError(f"{build} has just been removed, as three newer ones were built: start again")
+
+
 def _forget_oldest(cache: Path, kind: str) -> None:
+    """Those that were used last are kept, and those that a site holds."""
     builds = sorted(cache.glob(f"{kind}-*"), key=lambda build: build.stat().st_mtime, reverse=True)
     for old in builds[_KEPT:]:
-        shutil.rmtree(old, ignore_errors=True)
+        descriptor = os.open(old, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(old, ignore_errors=True)
+        except BlockingIOError:
+            continue
+        finally:
+            os.close(descriptor)
 
 
 @contextlib.contextmanager

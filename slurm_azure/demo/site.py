@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from slurm_azure.demo import installation, rootfs, sandbox
-from slurm_azure.demo.cache import cache_folder
+from slurm_azure.demo.cache import cache_folder, claim, hold
 from slurm_azure.demo.init import CONTROL
 from slurm_azure.errors import PreflightError
 from slurm_azure.simulator.machines import box as boxes
@@ -28,7 +28,7 @@ sys.stdout.write(str(reply.headers["Content-Type"]) + "\\n" + reply.read().decod
 _LAUNCH = 'name=$1; shift; setsid "$@" >> "$name.log" 2>&1 < /dev/null & echo $! > "$name.pid"'
 _KILL = 'pid=$(cat "$1"); kill -KILL "$pid"; while kill -0 "$pid" 2> /dev/null; do sleep 0.02; done'
 MOUNT_POINT = "site"
-STATE_FILE = "site.json"
+STATE_FILE, LOCK_FILE = "site.json", "site.lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +103,34 @@ class Site:
         return site if place.alive() else None
 
     def start(self) -> Self:
-        """Bring the site up: network, simulated Azure, head node with all its daemons. Raises SlurmAzureError."""
-        root = rootfs.root_file_system()
-        layers = (*installation.layers(root), root)
+        """Bring the site up: network, simulated Azure, head node with all its daemons. Raises SlurmAzureError.
+
+        Sites share what is cached, and no more: each has its folder in a mount namespace of its own. Of detached ones, which
+        are found by a file, there is one for a cache.
+        """
+        held: list[int] = []
+        try:
+            if self._detached:
+                held.append(claim(LOCK_FILE))
+            root = rootfs.root_file_system()
+            layers = (*installation.layers(root), root)
+            for layer in layers:
+                held.append(hold(layer))
+            reading, self._process = self._open(layers, held)
+        finally:
+            for descriptor in held:
+                os.close(descriptor)  # the sandbox has copies
+        try:
+            self._place = self._await_report(reading, self._process)
+        except BaseException:
+            self.stop()
+            raise
+        if self._detached:
+            _state_file().write_text(json.dumps(asdict(self._place)), encoding="ascii")
+        return self
+
+    def _open(self, layers: Sequence[Path], held: Sequence[int]) -> tuple[int, subprocess.Popen[bytes]]:
+        """The sandbox, which has copies of the descriptors `held`, and where to read its report."""
         mount_point = self.folder
         mount_point.mkdir(parents=True, exist_ok=True)
         reading, writing = os.pipe()
@@ -117,25 +142,18 @@ class Site:
         # A site that is kept must not hold the output of the command that started it.
         output = subprocess.DEVNULL if self._detached else None
         try:
-            self._process = subprocess.Popen(
+            process = subprocess.Popen(
                 sandbox.walled(inside, detached=self._detached),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                pass_fds=[writing],
+                pass_fds=[writing, *held],
                 start_new_session=True,  # Ctrl-C is for the one who started the site
                 cwd=Path(__file__).resolve().parents[2],
             )
         finally:
             os.close(writing)
-        try:
-            self._place = self._await_report(reading, self._process)
-        except BaseException:
-            self.stop()
-            raise
-        if self._detached:
-            _state_file().write_text(json.dumps(asdict(self._place)), encoding="ascii")
-        return self
+        return reading, process
 
     def __enter__(self) -> Self:
         return self.start()

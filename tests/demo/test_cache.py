@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from slurm_azure.demo.cache import build_once, digest
+from slurm_azure.demo.cache import build_once, digest, hold
+from slurm_azure.errors import PreflightError
 
 
 def write(draft: Path) -> None:
@@ -85,3 +88,32 @@ def test_a_digest_knows_where_a_part_ends() -> None:
     """Parts are not just strung together."""
     assert digest(["ab", "c"]) != digest(["a", "bc"])
     assert digest(["ab", b"c"]) == digest([b"ab", "c"])
+
+
+def test_what_a_site_holds_is_kept_for_its_life(tmp_path: Path) -> None:
+    """A build stays, however many newer ones there are, while a process that inherited it lives, and not after its kill -9."""
+    layer = build_once("product", "layer", write, tmp_path)
+    descriptor = hold(layer)
+    with subprocess.Popen(["sleep", "600"], pass_fds=[descriptor]) as site:
+        os.close(descriptor)
+        for key in "abcd":
+            build_once("product", key, write, tmp_path)
+        assert layer.is_dir()
+        site.kill()
+    build_once("product", "e", write, tmp_path)
+    assert not layer.exists()
+    with pytest.raises(PreflightError, match="has just been removed"):
+        hold(layer)
+
+
+def test_what_is_used_again_is_not_the_oldest(tmp_path: Path) -> None:
+    """Of builds that nobody holds those used last are kept, not those built last."""
+    first = build_once("product", "first", write, tmp_path)
+    os.utime(first, (1, 1))
+    build_once("product", "first", write, tmp_path)
+    second = build_once("product", "second", write, tmp_path)
+    os.utime(second, (1, 1))
+    for key in "ab":
+        build_once("product", key, write, tmp_path)
+    assert first.is_dir()
+    assert not second.exists()
