@@ -33,7 +33,7 @@ def after_start(launch: Launch, result: Result, now: float) -> Launch:
     if error is None and result.value is not True:
         return replace(live, accepted_at=launch.accepted_at or now)
     if error is None:
-        return replace(live, failure=Failure(FailureReason.VANISHED, f"VM {launch.vm_name}, which was kept, is not there"))
+        return replace(live, failure=Failure(FailureReason.VANISHED, "its VM, which was kept, is not there"))
     if isinstance(error, CreateRefused):
         failure = addressed(classify(error.code, error.message, error.status), launch.pool)
         of_the_offer = failure.reason in (FailureReason.CAPACITY, FailureReason.QUOTA, FailureReason.SPOT_PRICE)
@@ -86,7 +86,7 @@ def after_look(launch: Launch, result: Result) -> Launch:
         return launch
     spot = launch.offer.priority is Priority.SPOT
     how = {None: "is not there any more", VmPower.DEALLOCATED: "was deallocated"}.get(result.value, "was stopped")
-    detail = f"VM {launch.vm_name} {how} outside Slurm"
+    detail = f"its VM {how} outside Slurm"
     taken = spot and result.value is not VmPower.OTHER
     return replace(launch, failure=evicted(detail) if taken else Failure(FailureReason.VANISHED, detail))
 

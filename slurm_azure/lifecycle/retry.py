@@ -7,7 +7,7 @@ from dataclasses import replace
 from slurm_azure.lifecycle.effects import Effect, Learn, Lesson, Note, Save
 from slurm_azure.lifecycle.offers import key_of, keys_of
 from slurm_azure.lifecycle.record import Facts, NodeRecord, PoolPolicy
-from slurm_azure.model import REPLACED, Failure, Launch, Power, Scope
+from slurm_azure.model import REPLACED, Failure, FailureReason, Launch, Power, Scope
 
 
 def retry(record: NodeRecord, facts: Facts) -> tuple[NodeRecord, list[Effect]]:
@@ -48,7 +48,8 @@ def _may_follow(record: NodeRecord, launch: Launch, failure: Failure, facts: Fac
     pool, slurm = record.pool, record.slurm
     if pool is None or launch.joined_at is not None or not failure.elsewhere or pool.name in facts.closed:
         return False
-    if launch.pool != pool.name or (failure.scope is Scope.LAUNCH and launch.attempt >= pool.attempts):
+    again = failure.scope is Scope.LAUNCH or failure.reason is FailureReason.EVICTED
+    if launch.pool != pool.name or (again and launch.attempt >= pool.attempts):
         return False  # what is wider cools down, and so is not met again
     looked_since = facts.slurm_at is not None and facts.slurm_at > launch.since  # before that, the node was off
     if looked_since and slurm is not None and (slurm.power is not Power.WAKING or slurm.down):
@@ -59,9 +60,7 @@ def _may_follow(record: NodeRecord, launch: Launch, failure: Failure, facts: Fac
 
 
 def _another_is_warm(pool: PoolPolicy, launch: Launch, failure: Failure, facts: Facts) -> bool:
-    hit = key_of(failure.scope, launch.offer, pool.name)
-
-    def warm(keys: tuple[str, ...]) -> bool:
-        return hit not in keys and not any(key in facts.cool_downs and facts.cool_downs[key].until > facts.now for key in keys)
-
-    return any(warm(keys_of(offer, pool.name)) for offer in pool.offers)
+    """Whether admission will find an offer. Where VMs were taken back is its last choice, but one."""
+    hit = None if failure.reason is FailureReason.EVICTED else key_of(failure.scope, launch.offer, pool.name)
+    cold = {key for key, one in facts.cool_downs.items() if one.until > facts.now and one.reason is not FailureReason.EVICTED}
+    return any(hit not in keys and cold.isdisjoint(keys) for keys in (keys_of(offer, pool.name) for offer in pool.offers))
