@@ -108,8 +108,8 @@ def test_a_launch_that_comes_no_further_fails_at_its_deadline(live: Launch, good
 
 @pytest.mark.parametrize("running", [None, NOW + 50], ids=["not provisioned", "not joined"])
 def test_no_deadline_passes_unseen(running: float | None) -> None:
-    """Invariant 11: while Slurm and Azure cannot be asked the node may have joined and run a job; a look from after the deadline
-    decides."""
+    """Invariant 11: while Slurm and Azure cannot be asked the node may have joined and run a job; a look from after the
+    deadline decides."""
     live = replace(BOOTING, running_at=running)
     unseen, _ = join(a_record(live=live), facts(NOW + 900, NOW + 100, NOW + 100))
     never, _ = join(a_record(live=live), facts(NOW + 900, None, None))
