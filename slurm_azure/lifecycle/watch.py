@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from slurm_azure.lifecycle.closing import is_shelved
 from slurm_azure.lifecycle.effects import Effect, LookAtPower
 from slurm_azure.lifecycle.join import evicted, has_vanished
 from slurm_azure.lifecycle.record import Facts, NodeRecord
@@ -53,14 +54,15 @@ def is_silent(slurm: SlurmNode) -> bool:
 
 
 def is_announced(slurm: SlurmNode) -> bool:
-    """The node's own watcher has drained it, because Azure announced the end of its VM."""
-    return slurm.drained and slurm.reason.startswith(tuple(NOTICES))
+    """The node's own watcher has drained it, because Azure announced the end of its VM (and not we, because its pool is closed
+    after evictions)."""
+    return slurm.drained and slurm.reason.startswith(tuple(NOTICES)) and not is_shelved(slurm)
 
 
 def _announced(slurm: SlurmNode | None) -> Failure | None:
     """The node was drained by its own watcher, and its jobs have left it (what is left when Azure takes the VM is found by
     the list)."""
-    if slurm is None or not slurm.drained or slurm.flags & BUSY:
+    if slurm is None or not is_announced(slurm) or slurm.flags & BUSY:
         return None
     for notice, reason in NOTICES.items():
         if slurm.reason.startswith(notice):

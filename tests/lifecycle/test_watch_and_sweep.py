@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from slurm_azure.lifecycle.closing import shelf_reason
 from slurm_azure.lifecycle.decide import decide_node
 from slurm_azure.lifecycle.effects import Delete, LookAtPower, Save, Say, Saying
 from slurm_azure.lifecycle.sweep import sweep
-from slurm_azure.lifecycle.watch import watch
-from slurm_azure.model import FailureReason, Power, VmState
+from slurm_azure.lifecycle.watch import is_announced, watch
+from slurm_azure.model import Failure, FailureReason, Power, Scope, VmState
 from tests.support.nodes import NOW, a_launch, a_node, a_record, a_vm, facts, spot
 
 SERVING = a_launch(sent_at=NOW, accepted_at=NOW, running_at=NOW, joined_at=NOW, wanted_at=NOW)
@@ -138,6 +139,15 @@ def test_a_node_whose_vm_was_announced_to_go_fails_when_its_jobs_have_left(reaso
     assert gone.live is None
     assert gone.dying[0].failure is not None
     assert gone.dying[0].failure.reason.value in reason
+
+
+def test_a_pool_closed_after_evictions_is_no_announcement() -> None:
+    """Its nodes are drained with the same word first, by us: a canary among them that has joined is not lost."""
+    closed = Failure(FailureReason.EVICTED, "nothing is asked for until 12:00 UTC: taken back", Scope.POOL)
+    slurm = a_node(Power.UP, "az-1", shelf_reason(closed), "DRAIN")
+    assert not is_announced(slurm)
+    record, _ = watch(a_record(live=SERVING, slurm=slurm, vms=(a_vm(SERVING),)), facts(LATER))
+    assert record.live == SERVING
 
 
 def test_a_vm_that_azure_deletes_is_lost_at_once() -> None:
