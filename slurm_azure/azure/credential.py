@@ -136,7 +136,8 @@ def make_credential(azure: Azure, clock: Callable[[], float] = monotonic) -> Sha
     """The credential of section `azure`. Raises ConfigError (a file that is missing, empty or open to others, or a setting
     that azure-identity refuses); no request is sent yet."""
     for name in ("azure.identity", "azure.core", "msal"):
-        logging.getLogger(name).setLevel(logging.WARNING)  # below that they tell requests and accounts
+        logger = logging.getLogger(name)  # below a warning they tell requests and accounts
+        logger.setLevel(max(logger.getEffectiveLevel(), logging.WARNING))
     return SharedCredential(lambda: _make(azure), clock)
 
 

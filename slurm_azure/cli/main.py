@@ -102,4 +102,5 @@ def _add_globals(parser: argparse.ArgumentParser, is_command: bool) -> None:
 def _start_logging(verbose: bool) -> None:
     level = logging.DEBUG if verbose else logging.WARNING
     logging.basicConfig(level=level, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s", force=True)
-    logging.getLogger("azure").setLevel(logging.NOTSET if verbose else logging.CRITICAL)  # the error says it, in one line
+    for name in ("azure", "azure.identity", "azure.core", "msal"):
+        logging.getLogger(name).setLevel(logging.NOTSET if verbose else logging.CRITICAL)  # the error says it, in one line

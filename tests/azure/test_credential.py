@@ -313,3 +313,16 @@ def a_certificate() -> bytes:
     signed = made.sign(key, hashes.SHA256())
     private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return signed.public_bytes(serialization.Encoding.PEM) + private
+
+
+@pytest.mark.parametrize(
+    ("wanted", "level"), [(logging.CRITICAL, logging.CRITICAL), (logging.DEBUG, logging.WARNING)], ids=["quiet", "verbose"]
+)
+def test_a_credential_lowers_the_voice_of_the_sdk_and_never_raises_it(
+    monkeypatch: pytest.MonkeyPatch, wanted: int, level: int
+) -> None:
+    """A command that wants no words of the SDK keeps its will when a credential is made; accounts are told to nobody."""
+    monkeypatch.setattr(logging.getLogger("azure"), "level", wanted)
+    monkeypatch.setattr(logging.getLogger("azure.identity"), "level", logging.NOTSET)
+    make_credential(section(kind="managed-identity", client=CLIENT))
+    assert logging.getLogger("azure.identity").getEffectiveLevel() == level

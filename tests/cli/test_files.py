@@ -142,7 +142,7 @@ def test_a_state_folder_that_is_closed_to_this_user(tmp_path: Path) -> None:
     state, folder = tmp_path / "state", hooks(tmp_path / "hooks")
     (state / "spool").mkdir(parents=True)
     state.chmod(0o700)
-    for path in (tmp_path, *tmp_path.parents[:2]):  # the way there is open to all
+    for path in (tmp_path, *tmp_path.parents[:-1]):  # the way there is open to all
         path.chmod(path.stat().st_mode | 0o011)
     os.seteuid(1)
     try:

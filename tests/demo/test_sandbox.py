@@ -67,7 +67,10 @@ def test_its_end_is_the_end_of_all_in_it(mark: str, tmp_path: Path) -> None:
 def test_its_maker_may_be_killed(mark: str, tmp_path: Path, number: int) -> None:
     """kill -9 of the process that made the sandbox leaves nothing of it, with nobody there to clean up."""
     argv = sandbox.walled(["sh", "-c", _TREE.replace("{mark}", mark), "sh", str(tmp_path)])
-    maker = started([sys.executable, "-c", f"import subprocess; subprocess.run({argv!r})"], mark)
+    hears = (
+        f"import signal; signal.signal({int(number)}, signal.SIG_DFL)" if number != signal.SIGKILL else ""
+    )  # nohup make test
+    maker = started([sys.executable, "-c", f"{hears}\nimport subprocess; subprocess.run({argv!r})"], mark)
     maker.send_signal(number)
     maker.wait()
     until(lambda: not processes(mark), 10, "the end of the sandbox")
