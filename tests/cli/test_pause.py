@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from slurm_azure.cli import pause, resume_service
+from slurm_azure.cli import pause, resume_service, status
 from slurm_azure.cli.context import Context
 from slurm_azure.cli.main import make_parser
 from slurm_azure.cli.orders import one_line
@@ -51,10 +51,11 @@ class Desk:
 
     def run(self, *words: str) -> str:
         """Run the command; what it says."""
-        options = make_parser({words[0]}).parse_args([*words, "--run", str(self.run_folder)])
+        where = [] if words[0] == "status" else ["--run", str(self.run_folder)]
+        options = make_parser({words[0]}).parse_args([*words, *where])
         context = Context(self.site.config, self.site.state, clock=lambda: self.now, sleep=self.pass_time)
         self.site.said()
-        command = {"pause": pause, "resume-service": resume_service}[words[0]]
+        command = {"pause": pause, "resume-service": resume_service, "status": status}[words[0]]
         assert command.run(options, context) == 0
         return self.site.said()
 
@@ -101,8 +102,9 @@ def test_a_pause_takes_plain_seconds_and_its_end_is_shown_alike_everywhere(desk:
     desk.site.journal()
     desk.start_daemon()
     assert desk.run("pause", "--for", "7230").startswith("paused until 14:01 UTC;")
-    assert "14:01 UTC" in desk.site.run("status").out
-    assert "14:00" not in desk.site.run("status").out
+    seen = desk.run("status")
+    assert "14:01 UTC" in seen
+    assert "14:00" not in seen
 
 
 def test_a_pool_can_be_paused_alone(desk: Desk) -> None:
