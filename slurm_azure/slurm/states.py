@@ -100,7 +100,7 @@ def _read(words: tuple[str, ...]) -> tuple[Power, frozenset[str]]:
         bare = word.strip().upper()
         while bare and bare[-1] in _SYMBOLS:
             flags.add(_SYMBOLS[bare[-1]])
-            bare = bare[:-1]
+            bare = bare[:-1].rstrip()
         if bare:
             flags.update(_OTHER_WORDS.get(bare, (bare,)))
     power = next(power for has, lacks, power in _POWER if has <= flags and not lacks & flags)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from slurm_azure.model import Power
@@ -73,6 +73,7 @@ def test_a_node_forced_down_while_booting_is_not_taken_for_up() -> None:
 
 
 @given(st.lists(words, max_size=6).map("+".join) | st.text(max_size=40))
+@example("0 %")
 def test_any_text_has_a_power_state(text: str) -> None:
     """Whatever stands in State=, reading it never fails and no flag is empty or carries a symbol."""
     power, flags = read_state(text)
