@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from slurm_azure.lifecycle.closing import only_by_breaker
@@ -13,6 +14,9 @@ from slurm_azure.model import REASON_PREFIX, Blame, Failure, FailureReason, Laun
 
 EVICTED_BOOT = "evicted"
 """What the cause begins with that a booting VM reports when Azure takes it back (cloud-init/slurm_node/outcome.py)."""
+
+_REPORTED_MEMORY = re.compile(r"Low RealMemory \(reported:(\d+)")
+"""slurmctld's words for a node with too little memory, in MiB (slurm/states.py has them whole)."""
 
 
 def join(record: NodeRecord, facts: Facts) -> tuple[NodeRecord, list[Effect]]:
@@ -75,14 +79,21 @@ def _misfit(record: NodeRecord) -> Failure | None:
     slurm = record.slurm
     if slurm is None or "INVALID_REG" not in slurm.flags or record.pool is None:
         return None
-    has = record.boot
-    line = ""
-    if has is not None and has.memory_mib is not None:
-        line = (
-            f" [it has {has.memory_mib} MiB and {has.cpus} CPUs: set hardware.memory_mib of pool {record.pool.name} below that]"
-        )
-    detail = f"the node has less than slurm.conf says: {slurm.reason.removeprefix(REASON_PREFIX).strip()}{line}"
+    detail = (
+        f"the node has less than slurm.conf says: {slurm.reason.removeprefix(REASON_PREFIX).strip()} [{_what_to_set(record)}]"
+    )
     return Failure(FailureReason.CONFIGURATION, detail, Scope.LAUNCH, Blame.CONFIGURATION)
+
+
+def _what_to_set(record: NodeRecord) -> str:
+    """The remedy of a misfit. The node's report comes a moment after its registration: until then slurmctld's words must do."""
+    name = record.pool.name if record.pool is not None else ""
+    if record.boot is not None and record.boot.memory_mib is not None:
+        has = f"{record.boot.memory_mib} MiB and {record.boot.cpus} CPUs"
+        return f"it has {has}: set hardware.memory_mib of pool {name} below that"
+    if told := _REPORTED_MEMORY.search(record.slurm.reason if record.slurm is not None else ""):
+        return f"set hardware.memory_mib of pool {name} below {told[1]}"
+    return f"set hardware of pool {name} to what slurmd -C says there"
 
 
 def _gave_up(record: NodeRecord) -> Failure | None:

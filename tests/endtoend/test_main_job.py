@@ -13,6 +13,7 @@ from tests.endtoend.verbs import (
     counts,
     is_off,
     node_states,
+    reasons,
     status,
     submit,
     tell,
@@ -90,8 +91,7 @@ def test_s08_a_share_that_cannot_be_mounted_is_told_and_nothing_hangs(site: Site
     site.head.run(["service", "stop", "nfs"])
     try:
         submit(site, "--output=later.txt", script="hostname")
-        reasons = ["sinfo", "--noheader", "-R", "--format=%N|%E"]
-        node, reason = until(lambda: site.head.run(reasons).stdout, 240, "a reason in sinfo -R").strip().split("|", 1)
+        [(node, reason)] = until(lambda: reasons(site), 240, "a reason in sinfo -R").items()
         tell(f"sinfo -R: {node}: {reason}")
         assert "slurm-azure: boot:" in reason
         assert "/shared" in reason

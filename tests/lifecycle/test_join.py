@@ -146,6 +146,23 @@ def test_a_node_that_has_less_than_its_line_says_has_failed_for_good() -> None:
     assert "it has 7000 MiB and 2 CPUs" in the_failure(record).detail
 
 
+@pytest.mark.parametrize(
+    ("words", "remedy"),
+    [
+        (
+            "Low CPUs, Low RealMemory (reported:7000 < 90.00% of configured:8000)",
+            "set hardware.memory_mib of pool hb below 7000",
+        ),
+        ("gres/gpu count reported lower than configured (1 < 2)", "set hardware of pool hb to what slurmd -C says there"),
+    ],
+)
+def test_what_to_set_is_told_before_the_node_has_reported(words: str, remedy: str) -> None:
+    """The report follows the registration by a moment: seen in between, slurmctld's words must do."""
+    slurm = a_node(Power.UP, "az-1", words, "INVALID_REG", "DRAIN")
+    record, _ = join(a_record(live=BOOTING, slurm=slurm), facts(NOW + 20, slurm_at=NOW + 19))
+    assert the_failure(record).detail == f"the node has less than slurm.conf says: {words} [{remedy}]"
+
+
 def test_a_list_that_lags_loses_no_vm() -> None:
     """S31: missing in one list, or within a minute of the create call: nothing is concluded."""
     young, _ = join(a_record(live=BOOTING, absent_since=NOW + 5), facts(NOW + 40, list_at=NOW + 40))
