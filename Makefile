@@ -34,7 +34,7 @@ shell: $(VENV)/.demo  ## A shell on the head node of a site that KEEP=1 left run
 test: $(VENV)/.ready  ## All tests, end to end included (root; needs namespaces)
 	@$(RUN)/python -m slurm_azure.demo prepare
 	@$(RUN)/pytest -m 'not endtoend' -n 2 --dist loadfile $(ARGS)
-	@$(RUN)/pytest -m endtoend -n 2 --dist loadfile --durations 12 $(ARGS)
+	@$(RUN)/pytest -m endtoend -n 4 --dist loadfile --durations 12 $(ARGS)
 
 test-fast: $(VENV)/.ready  ## All tests but those that boot a site
 	@$(RUN)/pytest -m 'not endtoend' $(ARGS)

@@ -20,10 +20,14 @@ from slurm_azure.simulator.machines import box as boxes
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # The control endpoint is on the sandbox's own loopback, so the question is asked from within.
 _ASK = """
-import sys, urllib.request
-request = urllib.request.Request(sys.argv[1], sys.stdin.buffer.read() or None, method=sys.argv[2])
-reply = urllib.request.urlopen(request, timeout=20)
-sys.stdout.write(str(reply.headers["Content-Type"]) + "\\n" + reply.read().decode(errors="replace"))
+import sys, http.client
+door = http.client.HTTPConnection(sys.argv[1], timeout=20)
+door.request(sys.argv[2], sys.argv[3], sys.stdin.buffer.read() or None)
+reply = door.getresponse()
+text = reply.read().decode(errors="replace")
+if reply.status >= 400:
+    sys.exit(f"{reply.status} {reply.reason}: {text}")
+sys.stdout.write(f"{reply.getheader('Content-Type')}\\n{text}")
 """
 _LAUNCH = 'name=$1; shift; setsid "$@" >> "$name.log" 2>&1 < /dev/null & echo $! > "$name.pid"'
 _KILL = 'pid=$(cat "$1"); kill -KILL "$pid"; while kill -0 "$pid" 2> /dev/null; do sleep 0.02; done'
@@ -172,7 +176,7 @@ class Site:
         enter = ["nsenter", f"--target={self._running().sandbox}", "--net"]
         data = None if body is None else json.dumps(body)
         asked = subprocess.run(
-            [*enter, sys.executable, "-c", _ASK, f"http://{CONTROL}{path}", method or ("GET" if body is None else "POST")],
+            [*enter, sys.executable, "-I", "-S", "-c", _ASK, CONTROL, method or ("GET" if body is None else "POST"), path],
             input=data, capture_output=True, text=True, timeout=30, check=True,
         )  # fmt: skip
         kind, _, text = asked.stdout.partition("\n")

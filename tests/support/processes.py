@@ -22,11 +22,14 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def until(condition: Callable[[], Any], seconds: float = 20.0, what: str = "") -> Any:
-    """Wait for something another process does; its truthy value. Fails after `seconds`."""
-    deadline, pause = time.monotonic() + seconds, threading.Event()
+    """Wait for something another process does; its truthy value. Fails after `seconds`.
+
+    The longer it takes, the rarer the looks (every 0.05 s to 0.3 s): at a site each look is a process or two of its own."""
+    began, pause = time.monotonic(), threading.Event()
     while not (value := condition()):
-        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what or condition}"
-        pause.wait(0.05)
+        waited = time.monotonic() - began
+        assert waited < seconds, f"not within {seconds:.0f} s: {what or condition}"
+        pause.wait(min(0.3, max(0.05, waited / 20)))
     return value
 
 
