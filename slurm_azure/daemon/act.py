@@ -38,7 +38,7 @@ TELLS: Mapping[Saying, tuple[Tell, ...]] = {
 }
 
 LOOK_AGAIN = 30.0
-"""Seconds between looks at the power state of a VM whose node does not answer: each costs a read."""
+"""Seconds between looks at the power state of a VM that lists lack, or whose node does not answer: each costs a read."""
 
 STOP_AGAIN = 180.0
 """Seconds after which a VM that is to be kept, and is not stopped yet, is asked to stop once more."""

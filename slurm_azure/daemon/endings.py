@@ -115,8 +115,7 @@ class Endings:
         if result.subject.launch is None and result.error is None:
             self.actor.patience.hold(f"delete {result.subject.vm_name}", now + self.delete_retry())
         if launch is not None:
-            listed = any(vm.name == launch.vm_name for vm in self.memory.world.vms.get(launch.node, ()))
-            self.memory.put(after_delete(launch, result, now, listed))
+            self.memory.put(after_delete(launch, result, now, self._is_listed(launch)))
 
     def _diagnosed(self, result: Result, now: float) -> None:
         launch = self._azure("diagnose", result, now)
@@ -131,7 +130,12 @@ class Endings:
         self.memory.put(after_look(launch, result))
         if result.value is VmPower.RUNNING:
             self.actor.patience.hold(f"power {launch.vm_name}", now + LOOK_AGAIN)
+            if not self._is_listed(launch):
+                self.memory.note(launch.node, f"{launch.vm_name} runs, and Azure's lists lack it: has it lost its tags?", now)
         self.memory.changed = True
+
+    def _is_listed(self, launch: Launch) -> bool:
+        return any(vm.name == launch.vm_name for vm in self.memory.world.vms.get(launch.node, ()))
 
     def _read_console(self, result: Result, now: float) -> None:
         launch = self._azure("console", result, now)

@@ -9,6 +9,7 @@ from slurm_azure.azure.failures import addressed, classify
 from slurm_azure.daemon.calls import Result
 from slurm_azure.errors import CreateRefused, CredentialRefused, RenderError, Throttled
 from slurm_azure.lifecycle.join import evicted
+from slurm_azure.lifecycle.watch import lost
 from slurm_azure.model import Blame, Failure, FailureReason, Launch, Priority, Scope
 
 
@@ -81,13 +82,15 @@ def after_diagnosis(launch: Launch, result: Result) -> Launch:
 
 
 def after_look(launch: Launch, result: Result) -> Launch:
-    """A VM whose node did not answer has been looked at: one that does not run serves nobody, and may cost all the same."""
+    """A VM that lists lack, or whose node did not answer, has been looked at: one that does not run serves nobody, and may cost
+    all the same."""
     if result.error is not None or not launch.live or result.value is VmPower.RUNNING:
         return launch
-    spot = launch.offer.priority is Priority.SPOT
-    how = {None: "is not there any more", VmPower.DEALLOCATED: "was deallocated"}.get(result.value, "was stopped")
-    detail = f"its VM {how} outside Slurm"
-    taken = spot and result.value is not VmPower.OTHER
+    if result.value is None:
+        return replace(launch, failure=lost(launch))
+    was_deallocated = result.value is VmPower.DEALLOCATED
+    detail = f"its VM was {'deallocated' if was_deallocated else 'stopped'} outside Slurm"
+    taken = was_deallocated and launch.offer.priority is Priority.SPOT
     return replace(launch, failure=evicted(detail) if taken else Failure(FailureReason.VANISHED, detail))
 
 

@@ -99,7 +99,7 @@ class ReadConsole:
 
 @dataclass(frozen=True, slots=True)
 class LookAtPower:
-    """A node does not answer: is the launch's VM running at all? (A list does not tell.)"""
+    """A node does not answer, or lists lack the launch's VM: is it there, and running? (A list does not tell.)"""
 
     launch: Launch
 

@@ -32,7 +32,10 @@ SILENCE = 30.0
 
 
 def watch(record: NodeRecord, facts: Facts) -> tuple[NodeRecord, list[Effect]]:
-    """A joined launch has failed when its VM is announced to go, is not listed any more, or has been stopped."""
+    """A joined launch has failed when its VM is announced to go, is being deleted, is not there any more, or has been stopped.
+
+    A list that lacks the VM is no proof: it may have lost its tags, and run a job. So the VM itself is looked at.
+    """
     effects: list[Effect] = []
     live = record.live
     if live is None or live.joined_at is None:
@@ -41,9 +44,9 @@ def watch(record: NodeRecord, facts: Facts) -> tuple[NodeRecord, list[Effect]]:
     if announced is not None:
         return fail(record, announced, facts, effects, final=True), effects
     vm = record.vm_of(live)
-    if (vm is None and has_vanished(record, live, facts)) or (vm is not None and vm.state is VmState.DELETING):
-        return fail(record, _lost(live), facts, effects, final=True), effects
-    if record.silent_since is not None and facts.slurm_at is not None and facts.slurm_at - record.silent_since >= SILENCE:
+    if vm is not None and vm.state is VmState.DELETING:
+        return fail(record, lost(live), facts, effects, final=True), effects
+    if (vm is None and has_vanished(record, live, facts)) or _is_silent_for_long(record, facts):
         effects.append(LookAtPower(live))
     return record, effects
 
@@ -71,7 +74,12 @@ def _announced(slurm: SlurmNode | None) -> Failure | None:
     return None
 
 
-def _lost(live: Launch) -> Failure:
+def _is_silent_for_long(record: NodeRecord, facts: Facts) -> bool:
+    return record.silent_since is not None and facts.slurm_at is not None and facts.slurm_at - record.silent_since >= SILENCE
+
+
+def lost(live: Launch) -> Failure:
+    """The VM of a launch that served its node is not there any more."""
     if live.offer.priority is Priority.SPOT:
         return evicted("its VM was taken back by Azure (Spot), or deleted")
     return Failure(FailureReason.VANISHED, "its VM was deleted outside Slurm", Scope.LAUNCH, Blame.TRANSIENT)

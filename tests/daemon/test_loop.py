@@ -279,6 +279,25 @@ def test_a_vm_deleted_in_the_portal_is_noticed(daemon: Daemon) -> None:
     assert "vanished" in daemon.slurm.told[0][2]
 
 
+def test_a_vm_that_has_lost_its_tags_serves_on_and_goes_in_the_end(daemon: Daemon) -> None:
+    """Somebody has replaced all tags: no list of ours shows the VM, but it runs a job. That is told, nothing is done to it
+    until Slurm powers the node down, and then it goes like any other."""
+    resume(daemon, "az-1", "az-1")
+    daemon.settle(15)
+    daemon.power(Power.UP, "az-1")
+    daemon.settle(65)
+    daemon.cloud.untagged = set(daemon.cloud.vms)
+    daemon.settle(900)
+    assert daemon.slurm.told == []
+    assert [launch.stage for launch in daemon.launches()] == [Stage.JOINED]
+    assert any("lost its tags" in event.text for event in daemon.parts.journal.events("az-1"))
+    daemon.power(Power.STOPPING, "az-1")
+    daemon.hook("suspend", "az-1")
+    daemon.settle(120)
+    assert daemon.cloud.vms == {}
+    assert [launch.stage for launch in daemon.launches()] == [Stage.GONE]
+
+
 @pytest.mark.parametrize("settled", [0, 1, 30], ids=["at once", "after a second", "when running"])
 def test_after_kill_9_everything_goes_on(daemon: Daemon, settled: float) -> None:
     """S4: killed and started again at different moments: each VM once, each goes in the end."""

@@ -10,7 +10,7 @@ from slurm_azure.lifecycle.closing import shelf_reason
 from slurm_azure.lifecycle.decide import decide_node
 from slurm_azure.lifecycle.effects import Delete, LookAtPower, Save, Say, Saying
 from slurm_azure.lifecycle.sweep import sweep
-from slurm_azure.lifecycle.watch import is_announced, watch
+from slurm_azure.lifecycle.watch import is_announced, lost, watch
 from slurm_azure.model import Failure, FailureReason, Power, Scope, VmState
 from tests.support.nodes import NOW, a_launch, a_node, a_record, a_vm, facts, spot
 
@@ -18,19 +18,16 @@ SERVING = a_launch(sent_at=NOW, accepted_at=NOW, running_at=NOW, joined_at=NOW, 
 LATER = NOW + 1000
 
 
-def test_a_serving_node_whose_vm_is_missing_has_lost_it() -> None:
-    """S13: deleted in the portal: the launch has failed, and the next round tells Slurm."""
-    record, _ = watch(a_record(live=SERVING, absent_since=LATER - 40), facts(LATER, list_at=LATER))
-    assert record.live is None
-    assert record.dying[0].failure is not None
-    assert record.dying[0].failure.reason is FailureReason.VANISHED
+def test_a_serving_node_whose_vm_is_missing_has_it_looked_at() -> None:
+    """S13: lists that lack a VM do not prove its end, as it may have lost its tags: it is looked at, no job is touched."""
+    record, effects = watch(a_record(live=SERVING, absent_since=LATER - 40), facts(LATER, list_at=LATER))
+    assert record.live == SERVING
+    assert effects == [LookAtPower(SERVING)]
 
 
 def test_a_missing_spot_vm_was_evicted() -> None:
     """Spot with deletion as eviction policy simply disappears; that has its own reason."""
-    record, _ = watch(a_record(live=spot(SERVING), absent_since=LATER - 40), facts(LATER, list_at=LATER))
-    assert record.dying[0].failure is not None
-    assert record.dying[0].failure.reason is FailureReason.EVICTED
+    assert (lost(SERVING).reason, lost(spot(SERVING)).reason) == (FailureReason.VANISHED, FailureReason.EVICTED)
 
 
 def test_a_serving_node_without_a_new_list_is_left_alone() -> None:

@@ -98,6 +98,14 @@ class LifeOfNodes(RuleBasedStateMachine):
         if self.daemon.cloud.vms:
             self.daemon.cloud.vms.pop(data.draw(st.sampled_from(sorted(self.daemon.cloud.vms))))
 
+    @rule(data=st.data())
+    def somebody_takes_the_tags_of_a_serving_vm(self, data: st.DataObject) -> None:
+        serving = [
+            one.vm_name for one in self.daemon.launches() if one.stage is Stage.JOINED and one.vm_name in self.daemon.cloud.vms
+        ]
+        if serving:
+            self.daemon.cloud.untagged.add(data.draw(st.sampled_from(sorted(serving))))
+
     @rule(reachable=st.booleans())
     def slurmctld_comes_or_goes(self, reachable: bool) -> None:
         self.daemon.slurm.reachable = reachable

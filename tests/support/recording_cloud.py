@@ -36,6 +36,7 @@ class RecordingCloud:
         self.deallocated: list[VmName] = []
         self.started: list[VmName] = []
         self.stopped: set[VmName] = set()
+        self.untagged: set[VmName] = set()
         self.on_create: Callable[[VmOrder], None] = lambda order: None
         self.on_delete: Callable[[VmName], None] = lambda name: None
         self.on_list: Callable[[], None] = lambda: None
@@ -87,7 +88,7 @@ class RecordingCloud:
             self.lists += 1
         self.on_list()
         with self._lock:
-            return tuple(self.vms.values())
+            return tuple(vm for vm in self.vms.values() if vm.name not in self.untagged)
 
     def why_failed(self, name: VmName) -> Failure | None:
         return self.causes.get(name)
