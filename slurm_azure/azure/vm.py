@@ -16,7 +16,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from sys import intern
 from typing import Any
 
@@ -174,12 +174,12 @@ _STATES = {
 
 
 def read_vm(item: Json, cluster: str) -> Vm | None:
-    """A VM as Azure lists it, if it carries the tag of `cluster`; None = somebody else's. Raises KeyError and the like for
-    what is no VM."""
+    """A VM as Azure lists it, if it carries the tag of `cluster`; None = somebody else's. Beyond its name nothing has to be
+    there: one odd VM must not hide all others. Raises KeyError and the like for what is no VM."""
     tags = own_tags(item.get("tags") or {})
     if tags.get(TAG_CLUSTER) != cluster:
         return None
-    properties = item["properties"]
+    properties = item.get("properties") or {}
     zones = item.get("zones") or (None,)
     spot = properties.get("priority") in ("Spot", "Low")
     node, launch = NodeName(tags.get(TAG_NODE, "")), LaunchId(tags.get(TAG_LAUNCH, ""))
@@ -202,9 +202,13 @@ def _as_written(name: str, ours: str) -> VmName:
     return VmName(ours if name.lower() == ours.lower() else name)
 
 
-def moment(written: str | None) -> float | None:
-    """Azure's date-time in seconds since the epoch. Raises ValueError for what is none."""
-    return None if written is None else datetime.fromisoformat(written).timestamp()
+def moment(written: object) -> float | None:
+    """Azure's date-time in seconds since the epoch (UTC, if it does not say); None = there is none that can be read."""
+    try:
+        at = datetime.fromisoformat(str(written))
+        return (at if at.tzinfo is not None else at.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def own_tags(tags: Mapping[str, str]) -> Mapping[str, str]:

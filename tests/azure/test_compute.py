@@ -407,6 +407,14 @@ class TestList:
         (vm,) = azure.cloud.list()
         assert (vm.node, vm.launch, vm.pool, vm.zone, vm.created_at) == ("", "", "", None, None)
 
+    def test_one_odd_vm_does_not_hide_the_others(self, azure: Azure) -> None:
+        """Without properties, or with a time that is none, a VM is still there, and so are those beside it."""
+        odd = [a_vm("late", timeCreated="soon"), a_vm("bare")]
+        del odd[1]["properties"]
+        azure.arm.answer(Answer(200, {"value": [*odd, a_vm(NAME)]}))
+        seen = {vm.name: (vm.state, vm.created_at is not None) for vm in azure.cloud.list()}
+        assert seen == {"late": (VmState.SUCCEEDED, False), "bare": (VmState.OTHER, False), NAME: (VmState.SUCCEEDED, True)}
+
     def test_api_version_is_the_sdks(self, azure: Azure) -> None:
         """The list, which does not go through the SDK's models, asks for the version that the SDK's own calls ask for."""
         azure.arm.answer(CREATED, Answer(200, {"value": []}))
