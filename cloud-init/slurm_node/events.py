@@ -110,7 +110,7 @@ def decide(handling: Handling, announced: bool, now: float, node: Situation) -> 
 
     What is done takes it to the next stage; what cannot be done is asked for again, until there is no VM any more.
     """
-    if handling.stage == DONE or handling.kind not in ACTED_UPON:
+    if is_over(handling):
         return None
     if not announced and not handling.started and now < handling.end:
         return RESUME
@@ -123,6 +123,11 @@ def decide(handling: Handling, announced: bool, now: float, node: Situation) -> 
     if handling.stage == REQUEUED:
         return _at_last(handling, now)
     return _preempt(handling, now, node) if handling.kind == PREEMPT else _maintain(handling, now)
+
+
+def is_over(handling: Handling) -> bool:
+    """Whether nothing is to be done about it any more, or ever was."""
+    return handling.stage == DONE or handling.kind not in ACTED_UPON
 
 
 def _at_first(handling: Handling, node: Situation) -> Optional[str]:

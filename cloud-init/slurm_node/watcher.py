@@ -86,7 +86,7 @@ class Watcher:
         for handling in list(self._handlings.values()):
             self._advance(handling, shown is None or handling.id in shown)
         if shown is not None:
-            self._handlings = {key: one for key, one in self._handlings.items() if key in shown or one.stage != events.DONE}
+            self._handlings = {key: one for key, one in self._handlings.items() if key in shown or not events.is_over(one)}
         if self._handlings != before:
             _save(self._state, self._handlings)
 

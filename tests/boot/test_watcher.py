@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import subprocess
 import sys
@@ -325,6 +326,9 @@ def test_freeze_is_only_said(site: Site) -> None:
     assert site.calls() == []
     assert [line.split(",")[0] for line in site.said] == ["Azure announces Freeze"]
     assert site.shown() == [("Freeze", "Scheduled")]
+    site.withdraw()
+    watcher.look()
+    assert json.loads((site.folder / "events.json").read_text()) == []
 
 
 def test_eviction_while_booting(site: Site) -> None:
