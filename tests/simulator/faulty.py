@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -57,10 +56,3 @@ def at_the_same_time() -> Iterator[Callable[[Callable[[], T]], Future[T]]]:
     """Start work beside the test: what is handed in runs in a thread, and its future is handed back."""
     with ThreadPoolExecutor(4) as pool:
         yield pool.submit
-
-
-def until(happened: Callable[[], bool]) -> None:
-    """Ask again and again until it has happened; fails after 10 s."""
-    end = time.monotonic() + 10
-    while not happened():
-        assert time.monotonic() < end, "it does not happen"

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.simulator.faulty import put, until
+from tests.simulator.faulty import put
 from tests.simulator.raw import token, vm_path
+from tests.support.processes import until
 from tests.support.simulated_azure import SimulatedAzure
 
 

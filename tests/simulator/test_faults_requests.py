@@ -18,8 +18,9 @@ from azure.core.exceptions import (
 )
 
 from slurm_azure.simulator.faults import catalog
-from tests.simulator.faulty import at_the_same_time, body, control, create, fault, hits, last_request, put, until
+from tests.simulator.faulty import at_the_same_time, body, control, create, fault, hits, last_request, put
 from tests.simulator.raw import arm, ask, token, vm_path
+from tests.support.processes import until
 from tests.support.simulated_azure import CLIENT, ManualClock, SimulatedAzure, simulated_azure, vm_body
 
 SYNC = [name for name, named in catalog.NAMED.items() if named.nature == "sync"]

@@ -10,8 +10,9 @@ from azure.core.exceptions import HttpResponseError
 
 from slurm_azure.simulator.faults import catalog
 from slurm_azure.simulator.timing import constant
-from tests.simulator.faulty import body, control, create, fault, hits, put, until
+from tests.simulator.faulty import body, control, create, fault, hits, put
 from tests.simulator.raw import arm, ask, vm_path
+from tests.support.processes import until
 from tests.support.simulated_azure import ManualClock, SimulatedAzure, simulated_azure
 
 SPOT = {"priority": "Spot", "evictionPolicy": "Delete"}
