@@ -10,7 +10,19 @@ from slurm_azure.lifecycle.effects import Diagnose, Effect, Learn, Lesson, Save
 from slurm_azure.lifecycle.park import is_reused
 from slurm_azure.lifecycle.record import Facts, NodeRecord
 from slurm_azure.lifecycle.retry import fail, latest
-from slurm_azure.model import REASON_PREFIX, Blame, Failure, FailureReason, Launch, Power, Priority, Scope, VmState
+from slurm_azure.model import (
+    REASON_PREFIX,
+    Blame,
+    BootReport,
+    Failure,
+    FailureReason,
+    Launch,
+    PoolName,
+    Power,
+    Priority,
+    Scope,
+    VmState,
+)
 
 EVICTED_BOOT = "evicted"
 """What the cause begins with that a booting VM reports when Azure takes it back (cloud-init/slurm_node/outcome.py)."""
@@ -79,21 +91,18 @@ def _misfit(record: NodeRecord) -> Failure | None:
     slurm = record.slurm
     if slurm is None or "INVALID_REG" not in slurm.flags or record.pool is None:
         return None
-    detail = (
-        f"the node has less than slurm.conf says: {slurm.reason.removeprefix(REASON_PREFIX).strip()} [{_what_to_set(record)}]"
-    )
+    said = slurm.reason.removeprefix(REASON_PREFIX).strip()
+    detail = f"the node has less than slurm.conf says: {said} [{_what_to_set(record.pool.name, said, record.boot)}]"
     return Failure(FailureReason.CONFIGURATION, detail, Scope.LAUNCH, Blame.CONFIGURATION)
 
 
-def _what_to_set(record: NodeRecord) -> str:
+def _what_to_set(pool: PoolName, said: str, boot: BootReport | None) -> str:
     """The remedy of a misfit. The node's report comes a moment after its registration: until then slurmctld's words must do."""
-    name = record.pool.name if record.pool is not None else ""
-    if record.boot is not None and record.boot.memory_mib is not None:
-        has = f"{record.boot.memory_mib} MiB and {record.boot.cpus} CPUs"
-        return f"it has {has}: set hardware.memory_mib of pool {name} below that"
-    if told := _REPORTED_MEMORY.search(record.slurm.reason if record.slurm is not None else ""):
-        return f"set hardware.memory_mib of pool {name} below {told[1]}"
-    return f"set hardware of pool {name} to what slurmd -C says there"
+    if boot is not None and boot.memory_mib is not None:
+        return f"it has {boot.memory_mib} MiB and {boot.cpus} CPUs: set hardware.memory_mib of pool {pool} below that"
+    if told := _REPORTED_MEMORY.search(said):
+        return f"set hardware.memory_mib of pool {pool} below {told[1]}"
+    return f"set hardware of pool {pool} to what slurmd -C says there"
 
 
 def _gave_up(record: NodeRecord) -> Failure | None:

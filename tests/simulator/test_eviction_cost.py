@@ -54,7 +54,7 @@ def fill(azure: SimulatedAzure, number: int) -> None:
             await asyncio.sleep(0)
 
     azure.run(make())
-    until(lambda: sum(vm["powerState"] == "running" for vm in azure.vms()) == number)
+    until(lambda: sum(vm["powerState"] == "running" for vm in azure.vms()) == number, 10)
 
 
 @contextmanager
@@ -89,7 +89,7 @@ def test_three_hundred_evictions_do_not_hold_anything_up() -> None:
         fill(azure, 800)
         with rounds(azure) as found:
             control(azure, "POST", "/faults", {"what": {"kind": "evict", "vms": 300, "notice": 1}})
-            until(lambda: len(azure.vms()) == 500)
+            until(lambda: len(azure.vms()) == 500, 10)
         assert max(found) < LONGEST
         assert all(vm["powerState"] == "running" for vm in azure.vms())
 
@@ -99,7 +99,7 @@ def test_hundreds_who_ask_are_told_from_one_text() -> None:
     with simulated_azure() as azure:
         fill(azure, 300)
         control(azure, "POST", "/faults", {"what": {"kind": "evict", "vms": "all", "notice": 3600}})
-        until(lambda: len(json.loads(shown(azure, 0))["Events"]) == 300)
+        until(lambda: len(json.loads(shown(azure, 0))["Events"]) == 300, 10)
         assert shown(azure, 1) is shown(azure, 2)
         assert "DurationInSeconds" not in json.loads(shown(azure, 1, "2019-08-01"))["Events"][0]
         arm(azure, "DELETE", vm_path(azure, "vm-0"))

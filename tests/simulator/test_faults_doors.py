@@ -89,11 +89,11 @@ def test_clients_that_leave_while_they_wait_are_let_go(azure: SimulatedAzure, ca
         clients = [connection(azure.imds) for _ in range(100)]
         for client in clients:
             client.sendall(b"GET /?comp=versions HTTP/1.1\r\nHost: x\r\n\r\n")
-        until(lambda: azure.counts().get("Wire_Versions") == 100)
+        until(lambda: azure.counts().get("Wire_Versions") == 100, 10)
         for client in clients:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             client.close()
-        until(lambda: azure.run(_connections(azure)) == 0)
+        until(lambda: azure.run(_connections(azure)) == 0, 10)
     assert [record for record in caplog.records if record.exc_info] == []
 
 

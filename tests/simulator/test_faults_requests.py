@@ -227,7 +227,7 @@ def test_latency_before_and_after_the_effect(slow_azure: SimulatedAzure) -> None
         put(slow_azure, {"what": {"kind": "latency", "seconds": 30, "when": when}, "operation": "creates"})
         with at_the_same_time() as begin:
             answer = begin(lambda when=when: create(slow_azure, when))  # type: ignore[misc]
-            until(lambda: hits(slow_azure) == 1)
+            until(lambda: hits(slow_azure) == 1, 10)
             assert sum(vm["name"] == when for vm in slow_azure.vms()) == number
             assert not answer.done()
             slow_azure.advance(30)
@@ -244,7 +244,7 @@ def test_latencies_add_up_and_an_error_may_follow(slow_azure: SimulatedAzure) ->
     )
     with at_the_same_time() as begin:
         answer = begin(lambda: create(slow_azure))
-        until(lambda: hits(slow_azure, "c") == 1)
+        until(lambda: hits(slow_azure, "c") == 1, 10)
         slow_azure.advance(29)
         assert not answer.done()
         slow_azure.advance(1)
@@ -363,7 +363,7 @@ def test_a_power_state_is_missing_from_the_list_of_states(azure: SimulatedAzure)
     """statusOnly=true: the provisioning state is there, the power state is not; for the other VM both."""
     create(azure, "a")
     create(azure, "b")
-    until(lambda: {vm["powerState"] for vm in azure.vms()} == {"running"})
+    until(lambda: {vm["powerState"] for vm in azure.vms()} == {"running"}, 10)
     put(azure, {"what": "power_state_missing", "vm": "a"})
     with azure.compute() as client:
         found = {vm.name: vm.instance_view.statuses for vm in client.virtual_machines.list_all(status_only="true")}
@@ -420,7 +420,7 @@ def test_the_token_endpoint_resets_or_is_slow(slow_azure: SimulatedAzure) -> Non
     put(slow_azure, {"what": {"kind": "login_down", "how": "slow", "seconds": 30}})
     with at_the_same_time() as begin:
         answer = begin(lambda: token(slow_azure))
-        until(lambda: hits(slow_azure) == 1)
+        until(lambda: hits(slow_azure) == 1, 10)
         slow_azure.advance(30)
         assert answer.result(10)
 
@@ -471,10 +471,10 @@ def test_the_simulator_pauses(slow_azure: SimulatedAzure) -> None:
     put(slow_azure, {"what": {"kind": "pause", "seconds": 30}})
     with at_the_same_time() as begin:
         first = begin(lambda: token(slow_azure))
-        until(lambda: hits(slow_azure) == 1)
+        until(lambda: hits(slow_azure) == 1, 10)
         slow_azure.advance(10)
         second = begin(lambda: ask(slow_azure.endpoint, "GET", "/common/discovery/instance", ca_file=slow_azure.ca_file))
-        until(lambda: hits(slow_azure) == 2)
+        until(lambda: hits(slow_azure) == 2, 10)
         slow_azure.advance(19)
         assert not first.done()
         assert not second.done()
@@ -507,7 +507,7 @@ def test_a_stop_does_not_wait_for_what_is_held_back() -> None:
         )
         with at_the_same_time() as begin:
             waiting = [begin(lambda name=name: _outcome(azure, name)) for name in "abc"]  # type: ignore[misc]
-            until(lambda: sum(found["hits"] for found in azure.control("/faults")["faults"]) == 3)
+            until(lambda: sum(found["hits"] for found in azure.control("/faults")["faults"]) == 3, 10)
             azure.run(azure.simulator.stop())
             assert [future.result(10) for future in waiting] == ["gone"] * 3
     assert time.monotonic() - began < 15
@@ -526,7 +526,7 @@ def test_a_pause_that_is_taken_back_lets_all_go(slow_azure: SimulatedAzure) -> N
     path = "/common/discovery/instance"
     with at_the_same_time() as begin:
         waiting = [begin(lambda: ask(slow_azure.endpoint, "GET", path, ca_file=slow_azure.ca_file)) for _ in range(3)]
-        until(lambda: hits(slow_azure, "asleep") == 3)
+        until(lambda: hits(slow_azure, "asleep") == 3, 10)
         slow_azure.advance(10)
         assert not any(one.done() for one in waiting)
         assert control(slow_azure, "DELETE", "/faults/asleep").status == 204
@@ -543,7 +543,7 @@ def test_what_else_holds_a_request_goes_on_after_a_pause(slow_azure: SimulatedAz
     )
     with at_the_same_time() as begin:
         first = begin(lambda: token(slow_azure))
-        until(lambda: hits(slow_azure, "slow") == 1)
+        until(lambda: hits(slow_azure, "slow") == 1, 10)
         slow_azure.advance(21)
         slow_azure.advance(3)
         assert not first.done()

@@ -220,7 +220,7 @@ def test_some_of_the_spot_vms_are_evicted(azure: SimulatedAzure) -> None:
     azure.advance(9)
     assert all(not events(azure, name) for name in "abcdef")
     azure.advance(1)
-    until(lambda: len(fault(azure)["last"]) == 2)
+    until(lambda: len(fault(azure)["last"]) == 2, 10)
     chosen = [name for name in "abcdef" if events(azure, name) == [("Preempt", "Scheduled")]]
     assert chosen == sorted(fault(azure)["last"])
     assert len(chosen) == 2
@@ -252,7 +252,7 @@ def test_the_same_vms_are_evicted_for_the_same_seed() -> None:
             azure.advance(1)
             put(azure, {"what": {"kind": "evict", "vms": 3}})
             azure.advance(0)
-            until(lambda azure=azure: len(fault(azure)["last"]) == 3)  # type: ignore[misc]
+            until(lambda azure=azure: len(fault(azure)["last"]) == 3, 10)  # type: ignore[misc]
             chosen.append(fault(azure)["last"])
     assert chosen[0] == chosen[1]
 
