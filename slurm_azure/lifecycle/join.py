@@ -32,12 +32,14 @@ _REPORTED_MEMORY = re.compile(r"Low RealMemory \(reported:(\d+)")
 
 
 def join(record: NodeRecord, facts: Facts) -> tuple[NodeRecord, list[Effect]]:
-    """See how far the live launch has come."""
+    """See how far the live launch has come. What its node told of the boot may come a moment after it has joined."""
     effects: list[Effect] = []
-    if record.live is None or record.live.joined_at is not None:
+    if record.live is None:
         return record, effects
     live = _hear(record, record.live, effects)
     record = record.with_live(live)
+    if live.joined_at is not None:
+        return record, effects
     misfit = _misfit(record)
     if misfit is not None:
         return fail(record, misfit, facts, effects, final=True), effects

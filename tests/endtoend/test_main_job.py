@@ -55,7 +55,7 @@ def test_why_tells_a_nodes_life(site: Site) -> None:
     text = site.head.run(["slurm-azure", "why", "az-render-1"]).stdout
     tell(text)
     assert told["version"] == 1
-    for word in ("joined", "gone", "suspend"):
+    for word in ("joined", "gone", "suspend", "the node told: booted after", "slurmd "):
         assert word in text
 
 

@@ -135,6 +135,17 @@ def test_no_other_launch_follows_when_no_time_is_left() -> None:
     assert record.dying[0].release_reason == "failed"
 
 
+def test_what_a_node_tells_after_it_has_joined_is_kept_too() -> None:
+    """Its report comes a moment after its registration, which may be seen first: its stages and their seconds are not lost."""
+    joined = replace(BOOTING, joined_at=NOW + 10)
+    slurm = replace(a_node(Power.UP), comment="slurm-azure boot=ok")
+    report = BootReport(BOOTING.id, ok=True, seconds=9.0)
+    record, effects = join(a_record(live=joined, slurm=slurm, boot=report), facts(NOW + 20, slurm_at=NOW + 19))
+    heard = replace(joined, boot=slurm.comment)
+    assert (record.live, effects) == (heard, [Save(heard)])
+    assert join(record, facts(NOW + 21, slurm_at=NOW + 20)) == (record, [])
+
+
 def test_a_node_that_has_less_than_its_line_says_has_failed_for_good() -> None:
     """S19: another VM of that size would have no more; the reason has Slurm's words and what to set."""
     slurm = a_node(Power.UP, "az-1", "Low RealMemory (reported:7000 < 90.00% of configured:8000)", "INVALID_REG", "DRAIN")
